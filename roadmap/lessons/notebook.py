@@ -1,0 +1,111 @@
+"""From a read lesson to an nbgrader notebook and its entry in the index."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from roadmap.lessons.index import Check, Exercise, Lesson
+from roadmap.lessons.rules import answer_of, cell_id, graded_cells
+from roadmap.lessons.text import KERNELSPEC, LessonText, TextCell
+
+_HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
+_EXERCISE = re.compile(r"^Exercise(?: \d+)?\s*[:·—-]\s*")
+_MINUTES = re.compile(r"(\d+)(?:\s*[–-]\s*\d+)? minutes")
+
+
+def to_notebook(lesson: LessonText) -> NotebookNode:
+    """The instructor's notebook: full nbgrader metadata, no outputs, nothing random."""
+    seen: Counter[str] = Counter()
+    cells = []
+    for cell in lesson.cells:
+        new = new_code_cell if cell.kind == "code" else new_markdown_cell
+        node = new(cell.source, id=_id(cell, seen))
+        graded = _nbgrader(cell)
+        if graded:
+            node.metadata["nbgrader"] = graded
+        cells.append(node)
+    metadata = {"kernelspec": dict(KERNELSPEC), "language_info": {"name": "python"}}
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+def to_bytes(notebook: NotebookNode) -> bytes:
+    """The notebook as the one text that every build gives.
+
+    Raises:
+        nbformat.ValidationError: the notebook is not valid nbformat.
+    """
+    nbformat.validate(notebook)
+    text: str = nbformat.writes(notebook)
+    return f"{text}\n".encode()
+
+
+def to_index(lesson: LessonText, released: NotebookNode) -> Lesson:
+    """The lesson's index entry; digests are of the checks as learners get them."""
+    sources = {cell.id: cell.source for cell in released.cells}
+    graded = graded_cells(lesson)
+    solutions = [cell.id for cell in graded if cell.role == "solution"]
+    checks: dict[str, list[Check]] = {id: [] for id in solutions}
+    for cell in graded:
+        owner = answer_of(cell.id, solutions)
+        if cell.role == "test" and owner is not None:
+            id = cell_id("test", cell.id)
+            digest = hashlib.sha256(sources[id].encode()).hexdigest()
+            checks[owner].append(Check(id, float(cell.cell.markers["points"]), digest))
+    titles = _exercise_titles(lesson)
+    header = lesson.cells[0].source
+    minutes = _MINUTES.search(header)
+    return Lesson(
+        lesson.name,
+        header.partition("\n")[0].removeprefix("# ").strip(),
+        int(minutes[1]) if minutes else None,
+        tuple(Exercise(id, titles[id], tuple(checks[id])) for id in solutions),
+    )
+
+
+def _id(cell: TextCell, seen: Counter[str]) -> str:
+    for role in ("solution", "test"):
+        if role in cell.markers:
+            return cell_id(role, cell.markers[role])
+    digest = hashlib.sha256(f"{cell.kind}\n{cell.source}".encode()).hexdigest()[:12]
+    seen[digest] += 1
+    return digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+
+
+def _nbgrader(cell: TextCell) -> dict[str, object] | None:
+    """nbgrader's cell metadata, schema 3."""
+    common = {"schema_version": 3, "task": False}
+    if "solution" in cell.markers:
+        return common | {
+            "grade": False,
+            "grade_id": cell.markers["solution"],
+            "locked": False,
+            "solution": True,
+        }
+    if "test" in cell.markers:
+        return common | {
+            "grade": True,
+            "grade_id": cell_id("test", cell.markers["test"]),
+            "locked": True,
+            "points": cell.markers["points"],
+            "solution": False,
+        }
+    return None
+
+
+def _exercise_titles(lesson: LessonText) -> dict[str, str]:
+    """Each exercise is called what the nearest heading above it says."""
+    titles = {}
+    heading = lesson.name
+    for cell in lesson.cells:
+        if cell.kind == "markdown":
+            found = _HEADING.findall(cell.source)
+            heading = found[-1] if found else heading
+        elif "solution" in cell.markers:
+            titles[cell.markers["solution"]] = _EXERCISE.sub("", heading)
+    return titles
