@@ -21,7 +21,9 @@ from roadmap.lessons.text import read_lesson
 
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _INFO = re.compile(r'\w+(\s+\w+="[^"]*")+')
-_SOLUTION_MARK = re.compile(r"^[ \t]*###\s*(?:BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE)
+_SOLUTION_MARK = re.compile(
+    r"^[ \t]*###\s*(?:BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ def read_answers(root: Path, phase: str, lesson: str) -> list[Answer]:
         return []
     relative = path.relative_to(root).as_posix()
     written = f"{COURSE}/{phase}/{lesson}.md"
-    graded = graded_cells(read_lesson(written, (root / written).read_text(encoding="utf-8")))
+    graded = graded_cells(
+        read_lesson(written, (root / written).read_text(encoding="utf-8"))
+    )
     exercises = {cell.id for cell in graded if cell.role == "solution"}
     answers, problems = [], []
     for fence in find_fences(path.read_text(encoding="utf-8")):
@@ -95,7 +99,9 @@ def fill(notebook: NotebookNode, answers: Mapping[str, str]) -> NotebookNode:
 def references(source: NotebookNode) -> dict[str, str]:
     """The reference answer of each exercise in an instructor's notebook, without its marks."""
     return {
-        cell.metadata.nbgrader.grade_id: _SOLUTION_MARK.sub("", cell.source).rstrip("\n")
+        cell.metadata.nbgrader.grade_id: _SOLUTION_MARK.sub("", cell.source).rstrip(
+            "\n"
+        )
         for cell in source.cells
         if cell.metadata.get("nbgrader", {}).get("solution")
     }

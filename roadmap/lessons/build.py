@@ -12,7 +12,11 @@ from pathlib import Path
 from roadmap.lessons.files import COURSE, NBGRADER_CONFIG, OUTPUTS, digest, read_tree
 
 STAMP = Path(".roadmap", "build.json")
-SHAPING = ("jupytext", "nbformat", "nbgrader")  # packages whose version shapes a notebook
+SHAPING = (
+    "jupytext",
+    "nbformat",
+    "nbgrader",
+)  # packages whose version shapes a notebook
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class _Stamp:
     inputs: str = ""
     outputs: str = ""
     made_by: str = ""
-    released: dict[str, list[str]] = field(default_factory=dict)  # path → [source, release] digests
+    released: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # path → [source, release] digests
 
 
 def build(root: Path, *, check: bool = False) -> BuildReport:
@@ -52,7 +58,11 @@ def build(root: Path, *, check: bool = False) -> BuildReport:
     inputs, made_by = _digest_inputs(root), _digest_tools(root)
     stamp = _Stamp() if check else _read_stamp(root)
     current = read_tree(root, OUTPUTS)
-    if stamp.inputs == inputs and stamp.made_by == made_by and stamp.outputs == digest(current):
+    if (
+        stamp.inputs == inputs
+        and stamp.made_by == made_by
+        and stamp.outputs == digest(current)
+    ):
         return BuildReport(unchanged=len(current))
     known = stamp.released if stamp.made_by == made_by else {}
     # Jupytext and nbformat take two seconds to import; a build without changes needs neither.
@@ -73,7 +83,9 @@ def build(root: Path, *, check: bool = False) -> BuildReport:
 def _write(root: Path, written: Mapping[str, bytes], removed: Iterable[str]) -> None:
     """All or nothing as far as files allow: every new file is on disk before one is replaced."""
     (root / STAMP.parent).mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root / STAMP.parent, prefix="build-") as folder:
+    with tempfile.TemporaryDirectory(
+        dir=root / STAMP.parent, prefix="build-"
+    ) as folder:
         staged = []
         for number, (path, data) in enumerate(written.items()):
             temporary = Path(folder, str(number))

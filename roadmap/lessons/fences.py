@@ -41,7 +41,9 @@ def find_fences(text: str) -> list[Fence]:
             continue
         marks, info = opening.groups()
         closing = re.compile(rf"^{re.escape(marks[0])}{{{len(marks)},}}\s*$")
-        end = next((n for n in range(number + 1, len(lines)) if closing.match(lines[n])), None)
+        end = next(
+            (n for n in range(number + 1, len(lines)) if closing.match(lines[n])), None
+        )
         last = len(lines) if end is None else end
         fences.append(
             Fence(

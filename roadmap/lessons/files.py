@@ -26,7 +26,9 @@ def find_root(start: Path) -> Path:
     for folder in (start.resolve(), *start.resolve().parents):
         if (folder / COURSE).is_dir():
             return folder
-    raise RoadmapError(f"{start}: no {COURSE}/ here or in a folder above; run it inside the course")
+    raise RoadmapError(
+        f"{start}: no {COURSE}/ here or in a folder above; run it inside the course"
+    )
 
 
 def read_tree(root: Path, folders: Iterable[str]) -> Tree:

@@ -117,7 +117,10 @@ class Course:
 
     def to_json(self) -> str:
         """The index as deterministic JSON text."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        return (
+            json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False)
+            + "\n"
+        )
 
     @classmethod
     def from_json(cls, text: str, name: str = INDEX_FILE.name) -> Course:

@@ -9,7 +9,15 @@ import nbformat
 from nbformat import NotebookNode
 
 from roadmap.lessons import release
-from roadmap.lessons.files import ANSWERS, COURSE, LEFT_ALONE, OUTPUTS, Tree, read_tree, sha256
+from roadmap.lessons.files import (
+    ANSWERS,
+    COURSE,
+    LEFT_ALONE,
+    OUTPUTS,
+    Tree,
+    read_tree,
+    sha256,
+)
 from roadmap.lessons.index import INDEX_FILE, Course, Lesson, Phase
 from roadmap.lessons.notebook import to_bytes, to_index, to_notebook
 from roadmap.lessons.phases import PHASES, PhaseInfo
@@ -30,13 +38,17 @@ def read_course(root: Path) -> list[LessonText]:
         for path in sorted((root / COURSE / phase).glob("*.md")):
             relative = path.relative_to(root).as_posix()
             if not LESSON_NAME.fullmatch(path.stem):
-                problems.append(Problem(relative, 1, "a lesson's file is named like 03_loops.md"))
+                problems.append(
+                    Problem(relative, 1, "a lesson's file is named like 03_loops.md")
+                )
                 continue
             try:
                 text = path.read_bytes().decode("utf-8-sig")
             except UnicodeDecodeError as error:
                 line = path.read_bytes()[: error.start].count(b"\n") + 1
-                problems.append(Problem(relative, line, "not UTF-8 text; save the file as UTF-8"))
+                problems.append(
+                    Problem(relative, line, "not UTF-8 text; save the file as UTF-8")
+                )
                 continue
             lessons.append(read_lesson(relative, text.replace("\r\n", "\n")))
     for lesson in lessons:
@@ -56,7 +68,9 @@ def make(
     for path, data in _data_files(root).items():
         for output in OUTPUTS:
             wanted[f"{output}/{path}"] = data
-    sources = {(lesson.phase, lesson.name): to_bytes(to_notebook(lesson)) for lesson in lessons}
+    sources = {
+        (lesson.phase, lesson.name): to_bytes(to_notebook(lesson)) for lesson in lessons
+    }
     releases = _releases(root, sources, current, known)
     texts: dict[str, list[tuple[LessonText, NotebookNode]]] = {}
     for lesson in lessons:
@@ -73,7 +87,8 @@ def make(
         for output in OUTPUTS:
             wanted[f"{output}/{INDEX_FILE.as_posix()}"] = index
     digests = {
-        "/".join(key): [sha256(sources[key]), sha256(releases[key])] for key in sorted(sources)
+        "/".join(key): [sha256(sources[key]), sha256(releases[key])]
+        for key in sorted(sources)
     }
     return wanted, digests
 
@@ -98,7 +113,9 @@ def _index(texts: Mapping[str, list[tuple[LessonText, NotebookNode]]]) -> Course
     phases = []
     for name in sorted({*PHASES, *texts}, key=_teaching_order):
         info = PHASES.get(name) or PhaseInfo(name.replace("_", " "), "")
-        lessons: tuple[Lesson, ...] = tuple(to_index(*pair) for pair in texts.get(name, []))
+        lessons: tuple[Lesson, ...] = tuple(
+            to_index(*pair) for pair in texts.get(name, [])
+        )
         phases.append(Phase(name, info.title, info.duration, lessons))
     return Course(tuple(phases))
 
@@ -110,7 +127,11 @@ def _phases(root: Path, problems: list[Problem]) -> list[str]:
             continue
         if not PHASE_NAME.fullmatch(folder.name):
             problems.append(
-                Problem(f"{COURSE}/{folder.name}", 1, "a phase's folder is named like phase2_oop")
+                Problem(
+                    f"{COURSE}/{folder.name}",
+                    1,
+                    "a phase's folder is named like phase2_oop",
+                )
             )
         else:
             names.append(folder.name)
@@ -127,7 +148,11 @@ def _data_files(root: Path) -> Tree:
     files = {}
     for path, data in read_tree(root, (COURSE,)).items():
         _, phase, *rest = path.split("/")
-        if not rest or rest[0] == ANSWERS or (len(rest) == 1 and rest[0].endswith(".md")):
+        if (
+            not rest
+            or rest[0] == ANSWERS
+            or (len(rest) == 1 and rest[0].endswith(".md"))
+        ):
             continue
         files["/".join([phase, *rest])] = data
     return files

@@ -15,7 +15,9 @@ from roadmap.errors import RoadmapError
 from roadmap.lessons.files import NBGRADER_CONFIG
 
 
-def generate(root: Path, sources: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], bytes]:
+def generate(
+    root: Path, sources: Mapping[tuple[str, str], bytes]
+) -> dict[tuple[str, str], bytes]:
     """The learner's notebook for each of ``sources``, keyed by (phase, lesson).
 
     ``root`` is where ``nbgrader_config.py`` may stand; its settings hold,
@@ -61,12 +63,16 @@ def _generate_phase(config: Config, phase: str) -> None:
     log.setLevel(logging.ERROR)
     coursedir = CourseDirectory(config=config, log=log)
     coursedir.assignment_id = phase
-    converter = GenerateAssignment(coursedir=coursedir, config=config, log=log, no_database=True)
+    converter = GenerateAssignment(
+        coursedir=coursedir, config=config, log=log, no_database=True
+    )
     before = Path.cwd()
     try:
         converter.start()
     except (Exception, SystemExit) as error:
         detail = (said.getvalue().strip() or str(error)).splitlines()[-1]
-        raise RoadmapError(f"{phase}: nbgrader could not make the release: {detail}") from error
+        raise RoadmapError(
+            f"{phase}: nbgrader could not make the release: {detail}"
+        ) from error
     finally:
         os.chdir(before)

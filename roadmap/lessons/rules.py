@@ -40,7 +40,9 @@ def graded_cells(lesson: LessonText) -> list[GradedCell]:
 
 def answer_of(test_id: str, solution_ids: Iterable[str]) -> str | None:
     """The exercise a check belongs to: its own id, or the longest one it extends."""
-    fitting = [id for id in solution_ids if test_id == id or test_id.startswith(f"{id}-")]
+    fitting = [
+        id for id in solution_ids if test_id == id or test_id.startswith(f"{id}-")
+    ]
     return max(fitting, key=len, default=None)
 
 
@@ -55,7 +57,10 @@ def check_course(lessons: Iterable[LessonText]) -> Iterator[Problem]:
     """What only shows across lessons: ids that are used twice."""
     seen: dict[tuple[str, str], str] = {}
     for lesson in lessons:
-        named = [(graded.role, graded.id, graded.cell.line) for graded in graded_cells(lesson)]
+        named = [
+            (graded.role, graded.id, graded.cell.line)
+            for graded in graded_cells(lesson)
+        ]
         named += [
             ("quiz", name, fence.line)
             for fence in lesson.fences
@@ -96,7 +101,9 @@ def _markers(lesson: LessonText) -> Iterator[Problem]:
             )
         if {"solution", "test"} <= cell.markers.keys():
             yield Problem(
-                lesson.path, cell.line, "a cell is an answer or a check, not both; split it"
+                lesson.path,
+                cell.line,
+                "a cell is an answer or a check, not both; split it",
             )
 
 
@@ -115,15 +122,21 @@ def _points(lesson: LessonText) -> Iterator[Problem]:
         points = cell.markers.get("points")
         if "test" in cell.markers and "points" not in cell.markers:
             yield Problem(
-                lesson.path, cell.line, f"test {cell.markers['test']!r} has no points; add points=1"
+                lesson.path,
+                cell.line,
+                f"test {cell.markers['test']!r} has no points; add points=1",
             )
         elif "points" in cell.markers and "test" not in cell.markers:
             yield Problem(lesson.path, cell.line, "points stand on a test cell only")
         elif "points" in cell.markers and (
-            isinstance(points, bool) or not isinstance(points, int | float) or not 0 < points < 1000
+            isinstance(points, bool)
+            or not isinstance(points, int | float)
+            or not 0 <= points < 1000
         ):
             yield Problem(
-                lesson.path, cell.line, f"points={points!r}: give a positive number, without quotes"
+                lesson.path,
+                cell.line,
+                f"points={points!r}: give a number from 0, without quotes",
             )
 
 
@@ -176,7 +189,9 @@ def _marks(lesson: LessonText) -> Iterator[Problem]:
         side, kind = mark.groups()
         cell = home.get(number)
         if cell is None or where[kind] not in cell.markers:
-            yield Problem(lesson.path, number, f"{mark[0]} outside a cell marked `{where[kind]}=`")
+            yield Problem(
+                lesson.path, number, f"{mark[0]} outside a cell marked `{where[kind]}=`"
+            )
             continue
         key = (cell.line, kind)
         if side == "BEGIN":

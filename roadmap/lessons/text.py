@@ -20,7 +20,9 @@ from roadmap.lessons.fences import Fence, find_fences
 from roadmap.lessons.problems import Problem
 
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-ID_LENGTH = 56  # nbformat allows 64 characters in a cell id; "test-" and a counter come on top
+ID_LENGTH = (
+    56  # nbformat allows 64 characters in a cell id; "test-" and a counter come on top
+)
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 HEADER = """---
 jupyter: {kernelspec: {display_name: Python 3, language: python, name: python3}}
@@ -29,7 +31,9 @@ jupyter: {kernelspec: {display_name: Python 3, language: python, name: python3}}
 # Survives Jupytext as cell metadata, so that each code cell tells its line.
 _LINE = "roadmap_line"
 _LINE_MARK = re.compile(rf' {_LINE}="(\d+)"')
-UNREAD = "incorrectly_encoded_metadata"  # Jupytext's name for attributes it could not parse
+UNREAD = (
+    "incorrectly_encoded_metadata"  # Jupytext's name for attributes it could not parse
+)
 _MARKER = re.compile(r"\b(?:solution|test|points|quiz)\s*=")
 _QUIZ = re.compile(r'(?:yaml|yml)\s+quiz="([^"]*)"')
 
@@ -81,10 +85,14 @@ def read_lesson(path: str, text: str) -> LessonText:
     ]
     quizzes: dict[str, str] = {}
     lines = text.splitlines()
-    for fence in reversed(fences):  # from the end, so that earlier lines keep their numbers
+    for fence in reversed(
+        fences
+    ):  # from the end, so that earlier lines keep their numbers
         lines[fence.line - 1 : fence.end] = _marked(path, fence, quizzes, problems)
     del lines[:offset]
-    cells = tuple(_cell(cell) for cell in jupytext.reads("\n".join(lines), fmt="md").cells)
+    cells = tuple(
+        _cell(cell) for cell in jupytext.reads("\n".join(lines), fmt="md").cells
+    )
     problems += _unread_markers(path, fences, cells)
     return LessonText(
         path,
@@ -116,12 +124,16 @@ def _without_front_matter(path: str, text: str) -> tuple[int, list[Problem]]:
     problems = []
     if found != KERNELSPEC["name"]:
         problems.append(
-            Problem(path, 1, f"kernelspec {found!r}; lessons run on {KERNELSPEC['name']!r}")
+            Problem(
+                path, 1, f"kernelspec {found!r}; lessons run on {KERNELSPEC['name']!r}"
+            )
         )
     return end + 1, problems
 
 
-def _marked(path: str, fence: Fence, quizzes: dict[str, str], problems: list[Problem]) -> list[str]:
+def _marked(
+    path: str, fence: Fence, quizzes: dict[str, str], problems: list[Problem]
+) -> list[str]:
     """The fence's lines as Jupytext shall read them."""
     mark = f' {_LINE}="{fence.line}"'
     closing = [fence.marks] if fence.closed else []
@@ -129,7 +141,9 @@ def _marked(path: str, fence: Fence, quizzes: dict[str, str], problems: list[Pro
     if quiz:
         name = quiz[1]
         if name in quizzes:
-            problems.append(Problem(path, fence.line, f"quiz {name!r} is defined twice"))
+            problems.append(
+                Problem(path, fence.line, f"quiz {name!r} is defined twice")
+            )
         quizzes[name] = _quiz_json(path, fence, name, problems)
         return [f"```python{mark}", f'quiz("{name}")', *closing]
     opening = fence.info
@@ -140,7 +154,9 @@ def _marked(path: str, fence: Fence, quizzes: dict[str, str], problems: list[Pro
 
 def _quiz_json(path: str, fence: Fence, name: str, problems: list[Problem]) -> str:
     if not ID.fullmatch(name):
-        problems.append(Problem(path, fence.line, f"quiz {name!r}: an id is {ID.pattern}"))
+        problems.append(
+            Problem(path, fence.line, f"quiz {name!r}: an id is {ID.pattern}")
+        )
     try:
         questions = yaml.safe_load("\n".join(fence.body))
     except yaml.YAMLError as error:
@@ -165,7 +181,9 @@ def _quiz_fault(questions: Any) -> str | None:
             if not isinstance(choice, dict) or not {"text", "why"} <= choice.keys():
                 return f"question {number}: every choice needs `text` and `why`"
             if not all(isinstance(choice[key], str) for key in ("text", "why")):
-                return f"question {number}: `text` and `why` are text; put them in quotes"
+                return (
+                    f"question {number}: `text` and `why` are text; put them in quotes"
+                )
         right = sum(choice.get("right") is True for choice in choices)
         if len(choices) < 2 or right != 1:
             return f"question {number} needs two choices or more, exactly one with `right: true`"
@@ -181,9 +199,15 @@ def _cell(cell: Any) -> TextCell:
     return TextCell(cell.cell_type, source, line, metadata)
 
 
-def _unread_markers(path: str, fences: list[Fence], cells: tuple[TextCell, ...]) -> list[Problem]:
+def _unread_markers(
+    path: str, fences: list[Fence], cells: tuple[TextCell, ...]
+) -> list[Problem]:
     """Fences whose markers Jupytext could not read: they would be released as prose."""
-    read = {cell.line for cell in cells if cell.kind == "code" and UNREAD not in cell.markers}
+    read = {
+        cell.line
+        for cell in cells
+        if cell.kind == "code" and UNREAD not in cell.markers
+    }
     return [
         Problem(
             path,

@@ -33,10 +33,13 @@ def start(root: Path, work: Path) -> StartReport:
         RoadmapError: there is no release, or ``work`` cannot be written.
     """
     released = {
-        path.removeprefix(f"{RELEASE}/"): data for path, data in read_tree(root, (RELEASE,)).items()
+        path.removeprefix(f"{RELEASE}/"): data
+        for path, data in read_tree(root, (RELEASE,)).items()
     }
     if not released:
-        raise RoadmapError(f"{root / RELEASE}: nothing released; run `roadmap build` first")
+        raise RoadmapError(
+            f"{root / RELEASE}: nothing released; run `roadmap build` first"
+        )
     report = StartReport()
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,9 @@ def _read_delivered(work: Path) -> dict[str, str]:
 
 
 def _delivered_json(released: Mapping[str, bytes]) -> bytes:
-    return json.dumps({path: sha256(data) for path, data in released.items()}, indent=1).encode()
+    return json.dumps(
+        {path: sha256(data) for path, data in released.items()}, indent=1
+    ).encode()
 
 
 def _write(path: Path, data: bytes) -> None:

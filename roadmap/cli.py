@@ -1,0 +1,245 @@
+"""The ``roadmap`` command: reads the command line, calls a room, prints what it says."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from roadmap.errors import RoadmapError
+from roadmap.lessons.build import build as build_course
+from roadmap.lessons.files import find_root
+from roadmap.lessons.index import Course
+from roadmap.lessons.work import start as start_work
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class _Commands(click.Group):
+    """A group whose expected errors are one line on stderr, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RoadmapError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("python-backend-roadmap"), prog_name="roadmap")
+def main() -> None:
+    """Python Backend Roadmap: build the course, learn in it, grade a class."""
+
+
+@main.command(epilog="Example: roadmap build --check")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit 1 and name each stale file."
+)
+def build(check: bool) -> None:
+    """Make source/ and release/ from the lessons in course/."""
+    report = build_course(find_root(Path()), check=check)
+    if check:
+        for path in report.stale:
+            click.echo(f"{path}: stale; run `roadmap build`")
+        click.echo(f"{len(report.stale)} stale, {report.unchanged} up to date")
+        sys.exit(1 if report.stale else 0)
+    for path in report.written:
+        click.echo(f"wrote {path}")
+    for path in report.removed:
+        click.echo(f"removed {path}")
+    click.echo(
+        f"{len(report.written)} written, {len(report.removed)} removed, "
+        f"{report.unchanged} up to date"
+    )
+
+
+@main.command(epilog="Example: roadmap start work")
+@click.argument(
+    "directory", metavar="[DIR]", default="work", type=click.Path(path_type=Path)
+)
+def start(directory: Path) -> None:
+    """Make or refresh your own copy of the lessons; your changes are never overwritten."""
+    report = start_work(find_root(Path()), directory)
+    for path in report.updated:
+        click.echo(f"updated {path}")
+    for path in report.beside:
+        click.echo(f"you changed this lesson, its new version is beside it: {path}")
+    click.echo(
+        f"{directory}: {len(report.added)} files added, {len(report.updated)} updated"
+    )
+
+
+@main.command(epilog="Example: roadmap run phase1_basics --workers 2")
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Notebooks at once.  [default: cores]"
+)
+def run(lessons: tuple[str, ...], workers: int | None) -> None:
+    """Execute the notebooks of source/ with papermill; exit 1 if one fails."""
+    from roadmap.lessons.run import RunResult
+    from roadmap.lessons.run import run as run_lessons
+
+    root = find_root(Path())
+    chosen = Course.find(root).select(lessons)
+    pairs = [(phase.name, lesson.name) for phase, lesson in chosen]
+    with _progress("run", len(pairs)) as (bar, task):
+
+        def show(result: RunResult) -> None:
+            bar.advance(task)
+
+        results = run_lessons(root, pairs, workers=workers, on_result=show)
+    for result in results:
+        state = "ok" if result.error is None else f"FAILED: {result.error}"
+        click.echo(
+            f"source/{result.phase}/{result.lesson}.ipynb  {result.seconds:.1f} s  {state}"
+        )
+    failed = sum(result.error is not None for result in results)
+    click.echo(f"{len(results) - failed} ran clean, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+_ROOT = click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="An nbgrader course directory: where its nbgrader_config.py is.  [default: .]",
+)
+_STUDENT = click.option(
+    "--student", "students", multiple=True, help="Only this student; repeat."
+)
+
+
+@main.command(epilog="Example: roadmap grade phase1_basics --json grades.json")
+@click.argument("assignment")
+@_ROOT
+@_STUDENT
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Submissions at once.  [default: cores]",
+)
+@click.option("--force", is_flag=True, help="Grade again what is graded and unchanged.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a row for every notebook of every submission.",
+)
+def grade(
+    assignment: str,
+    root: Path,
+    students: tuple[str, ...],
+    workers: int | None,
+    force: bool,
+    json_file: Path | None,
+) -> None:
+    """Grade submitted/*/ASSIGNMENT into autograded/ and the gradebook."""
+    from roadmap.grading import grade as grade_class
+    from roadmap.grading import write_rows
+
+    with _progress("grade", None) as (bar, task):
+        rows = grade_class(
+            assignment,
+            root,
+            students=students,
+            workers=workers,
+            force=force,
+            on_progress=lambda done, total: bar.update(
+                task, completed=done, total=total
+            ),
+        )
+    if json_file:
+        write_rows(rows, json_file)
+    out.print(_grades_table(assignment, rows))
+
+
+@main.command(epilog="Example: roadmap feedback phase1_basics --student ada")
+@click.argument("assignment")
+@_ROOT
+@_STUDENT
+def feedback(assignment: str, root: Path, students: tuple[str, ...]) -> None:
+    """Write feedback/*/ASSIGNMENT: a safe HTML page for each graded notebook."""
+    from roadmap.grading import feedback as write_feedback
+
+    pages = write_feedback(assignment, root, students=students)
+    click.echo(f"{len(pages)} feedback pages written")
+
+
+@main.command(epilog="Example: roadmap demo")
+def demo() -> None:
+    """Release, hand in, grade and give feedback to a small made-up class in demo/."""
+    from roadmap.grading.demo import run_demo
+
+    with _progress("grade", None) as (bar, task):
+        result = run_demo(
+            find_root(Path()),
+            on_progress=lambda done, total: bar.update(
+                task, completed=done, total=total
+            ),
+        )
+    out.print(_grades_table(result.assignment, result.rows))
+    for line in result.lines:
+        click.echo(line)
+    sys.exit(1 if result.surprises else 0)
+
+
+def _grades_table(assignment: str, rows: list[Any]) -> Table:
+    table = Table(title=assignment, title_justify="left")
+    for name in ("student", "notebook", "status"):
+        table.add_column(name, overflow="fold")
+    for name in ("score", "of", "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("why", overflow="fold")
+    for row in rows:
+        table.add_row(
+            row.student,
+            row.notebook,
+            row.status,
+            f"{row.score:g}",
+            f"{row.max_score:g}",
+            f"{row.seconds:.1f}",
+            row.message or "",
+        )
+    return table
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+    """A progress bar with the time left, on a terminal; nothing elsewhere."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    hidden = not err.is_terminal or "CI" in os.environ
+    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
+        yield bar, bar.add_task(what, total=total)
+
+
+if __name__ == "__main__":
+    main()
