@@ -46,5 +46,6 @@ bench: $(READY) ## how long a full and a no-op build of 50 lessons take
 	@$(BIN)/python -m tests.bench
 
 .PHONY: lock
-lock: $(READY) ## authors: renew requirements.lock and environment.yml from pyproject.toml
-	@$(BIN)/python -m tests.lock
+lock: $(READY) ## renew requirements.lock; `make test` then names what environment.yml lacks
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --upgrade \
+	  --no-header --no-annotate --quiet --output-file requirements.lock
