@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from roadmap.lessons.build import build
-from roadmap.lessons.fences import find_fences
+from roadmap.lessons.fences import without_fences
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -50,19 +50,10 @@ def test_source_and_release_are_what_the_lessons_build() -> None:
     assert report.unchanged > 0
 
 
-def prose(text: str) -> str:
-    """Markdown without its code blocks."""
-    lines = text.splitlines()
-    for fence in find_fences(text):
-        for number in range(fence.line - 1, min(fence.end, len(lines))):
-            lines[number] = ""
-    return "\n".join(lines)
-
-
 def documents() -> list[tuple[Path, str]]:
     """Every page a person reads: guides as they are, lessons as they are released."""
     pages = [
-        (path, prose(path.read_text()))
+        (path, without_fences(path.read_text()))
         for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
     ]
     for path in sorted(ROOT.glob("release/*/*.ipynb")):
@@ -70,7 +61,9 @@ def documents() -> list[tuple[Path, str]]:
         pages.append(
             (
                 path,
-                prose("\n".join(c.source for c in cells if c.cell_type == "markdown")),
+                without_fences(
+                    "\n".join(c.source for c in cells if c.cell_type == "markdown")
+                ),
             )
         )
     return pages

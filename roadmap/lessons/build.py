@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from roadmap.errors import RoadmapError
 from roadmap.lessons.files import COURSE, NBGRADER_CONFIG, OUTPUTS, digest, read_tree
 
 STAMP = Path(".roadmap", "build.json")
@@ -53,7 +54,7 @@ def build(root: Path, *, check: bool = False) -> BuildReport:
 
     Raises:
         LessonError: lessons break build rules; source/ and release/ are as they were.
-        RoadmapError: nbgrader refuses a notebook; likewise.
+        RoadmapError: nbgrader refuses a notebook, or a file cannot be written; likewise.
     """
     inputs, made_by = _digest_inputs(root), _digest_tools(root)
     stamp = _Stamp() if check else _read_stamp(root)
@@ -75,8 +76,14 @@ def build(root: Path, *, check: bool = False) -> BuildReport:
         unchanged=sum(current.get(path) == wanted[path] for path in wanted),
     )
     if not check:
-        _write(root, {path: wanted[path] for path in report.written}, report.removed)
-        _write_stamp(root, _Stamp(inputs, digest(wanted), made_by, released))
+        try:
+            _write(
+                root, {path: wanted[path] for path in report.written}, report.removed
+            )
+            _write_stamp(root, _Stamp(inputs, digest(wanted), made_by, released))
+        except OSError as error:
+            place = error.filename or root
+            raise RoadmapError(f"{place}: {error.strerror}; build again") from error
     return report
 
 

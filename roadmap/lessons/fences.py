@@ -57,3 +57,12 @@ def find_fences(text: str) -> list[Fence]:
         )
         number = last + 1
     return fences
+
+
+def without_fences(text: str) -> str:
+    """``text`` with its fenced blocks blanked out, line for line."""
+    lines = text.splitlines()
+    for fence in find_fences(text):
+        for number in range(fence.line - 1, min(fence.end, len(lines))):
+            lines[number] = ""
+    return "\n".join(lines)

@@ -10,6 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from roadmap.lessons.fences import without_fences
 from roadmap.lessons.index import Check, Exercise, Lesson
 from roadmap.lessons.rules import answer_of, cell_id, graded_cells
 from roadmap.lessons.text import KERNELSPEC, LessonText, TextCell
@@ -104,7 +105,7 @@ def _exercise_titles(lesson: LessonText) -> dict[str, str]:
     heading = lesson.name
     for cell in lesson.cells:
         if cell.kind == "markdown":
-            found = _HEADING.findall(cell.source)
+            found = _HEADING.findall(without_fences(cell.source))
             heading = found[-1] if found else heading
         elif "solution" in cell.markers:
             titles[cell.markers["solution"]] = _EXERCISE.sub("", heading)

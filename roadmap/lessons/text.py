@@ -34,6 +34,8 @@ _LINE_MARK = re.compile(rf' {_LINE}="(\d+)"')
 UNREAD = (
     "incorrectly_encoded_metadata"  # Jupytext's name for attributes it could not parse
 )
+# Jupytext's mark for code that is only shown; without it the notebook colours the code.
+_NOEVAL = re.compile(r"^(`{3,}\w+) \.noeval$", re.MULTILINE)
 _MARKER = re.compile(r"\b(?:solution|test|points|quiz)\s*=")
 _QUIZ = re.compile(r'(?:yaml|yml)\s+quiz="([^"]*)"')
 
@@ -90,6 +92,8 @@ def read_lesson(path: str, text: str) -> LessonText:
     ):  # from the end, so that earlier lines keep their numbers
         lines[fence.line - 1 : fence.end] = _marked(path, fence, quizzes, problems)
     del lines[:offset]
+    while lines and not lines[0].strip():
+        del lines[0]
     cells = tuple(
         _cell(cell) for cell in jupytext.reads("\n".join(lines), fmt="md").cells
     )
@@ -196,6 +200,8 @@ def _cell(cell: Any) -> TextCell:
     unread = metadata.get(UNREAD, "")
     line = int(metadata.pop(_LINE, 0) or (_LINE_MARK.search(f" {unread}") or [0, 0])[1])
     source = _LINE_MARK.sub("", cell.source)
+    if cell.cell_type == "markdown":
+        source = _NOEVAL.sub(r"\1", source)
     return TextCell(cell.cell_type, source, line, metadata)
 
 

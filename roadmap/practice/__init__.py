@@ -1,0 +1,5 @@
+"""What a lesson's notebook imports. It stands alone: nothing here needs the rest of roadmap."""
+
+from roadmap.practice.quiz import quiz
+
+__all__ = ["quiz"]

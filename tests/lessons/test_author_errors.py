@@ -235,5 +235,6 @@ def test_code_that_is_only_shown_needs_no_marks(course: CourseFolder) -> None:
     course.write(LESSON + shown)
     build(course.root)
     notebook = course.outputs()["release/phase1_basics/01_adding.ipynb"].decode()
-    assert "```python .noeval" in notebook
+    assert r"```python\n" in notebook
+    assert "noeval" not in notebook
     assert "roadmap_line" not in notebook
