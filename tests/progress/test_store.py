@@ -17,6 +17,30 @@ from roadmap.progress.model import GOALS
 from roadmap.progress.store import COUNTERS
 
 
+def _record_with(**changes: str) -> bytes:
+    record = {
+        "passed": "true",
+        "attempts": "1",
+        "first_passed": "null",
+        "last": '"2026-01-01T00:00:00Z"',
+        "last_result": '"failed"',
+        **changes,
+    }
+    fields = ", ".join(f'"{name}": {value}' for name, value in record.items())
+    counters = ", ".join(f'"{name}": 0' for name in COUNTERS)
+    text = (
+        f'{{"schema": 1, "checks": {{"a": {{{fields}}}}}, "counters": {{{counters}}}}}'
+    )
+    return text.encode()
+
+
+def test_a_whole_record_written_by_hand_is_read(store: ProgressStore) -> None:
+    store.path.parent.mkdir()
+    store.path.write_bytes(_record_with())
+
+    assert store.read().checks["a"].attempts == 1
+
+
 def test_reads_empty_before_anything_was_done_and_makes_no_file(
     store: ProgressStore,
 ) -> None:
@@ -92,16 +116,25 @@ def test_the_file_holds_the_schema_and_utc_times(store: ProgressStore) -> None:
         (b"\xff\xfe\x00", "not UTF-8"),
         (b"[]", "not a progress file"),
         (b"[" * 100_000, "not a progress file"),
-        (
-            b'{"schema": 1, "checks": {"a": {"passed": "yes"}}, "counters": {}}',
-            "not a progress",
-        ),
+        (b'{"schema": 1, "checks": {}, "counters": {}}', "not a progress file"),
+        (_record_with(passed='"yes"'), "no record of a check"),
+        (_record_with(attempts="-1"), "-1 is no count"),
         (
             b'{"schema": 99, "checks": {}, "counters": {}}',
             "newer version of the course",
         ),
     ],
-    ids=["empty", "cut off", "binary", "a list", "deep", "other shape", "newer schema"],
+    ids=[
+        "empty",
+        "cut off",
+        "binary",
+        "a list",
+        "deep",
+        "no counters",
+        "no truth",
+        "no count",
+        "newer schema",
+    ],
 )
 def test_a_file_that_cannot_be_understood_is_put_aside_whole_and_told(
     store: ProgressStore, content: bytes, reason: str

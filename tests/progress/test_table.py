@@ -52,8 +52,18 @@ def test_when_all_is_done_it_says_so(course: Course) -> None:
     assert "○ Wait" not in table
 
 
+def test_exercises_are_listed_where_one_is_under_way_and_where_one_goes_on(
+    course: Course,
+) -> None:
+    table = as_table(Checklist.build(course, snapshot(failed=("test-wait",))))
+
+    assert "      ○ Run a cell" in table
+    assert "Two carts" not in table
+    assert "      ○ Wait for it" in table
+
+
 def test_long_wide_and_broken_titles_stay_in_80_columns() -> None:
-    titles = ["An extraordinarily long title " * 4, "数" * 60, "two\nlines\tand `code`"]
+    titles = ["An extraordinarily long title " * 4, "数" * 30, "two\nlines\tand `code`"]
     lessons = tuple(Lesson(f"l{n}", title, None, ()) for n, title in enumerate(titles))
     course = Course((Phase("phase", "P" * 90, "1 month", lessons),))
 
@@ -63,4 +73,5 @@ def test_long_wide_and_broken_titles_stay_in_80_columns() -> None:
     assert any(
         re.search("long title An extra[a-z]*…  *not begun", line) for line in lines
     )
+    assert any("数数… " in line for line in lines)
     assert any("two lines and code" in line for line in lines)
