@@ -14,10 +14,12 @@ class PhaseInfo(NamedTuple):
 
 PHASES = {
     "start_here": PhaseInfo("Start here", "1 hour"),
-    "phase1_basics": PhaseInfo("Mastering the Basics", "1 month"),
-    "phase2_oop": PhaseInfo("Object-Oriented Programming", "2 weeks"),
-    "phase3_web": PhaseInfo("Web Frameworks", "1.5 months"),
-    "phase4_databases": PhaseInfo("Databases and ORMs", "1 month"),
-    "phase5_advanced": PhaseInfo("Advanced Backend Concepts", "1 month"),
-    "phase6_projects": PhaseInfo("Building Projects and Finding Work", "ongoing"),
+    "phase1_basics": PhaseInfo("Phase 1: Mastering the Basics", "1 month"),
+    "phase2_oop": PhaseInfo("Phase 2: Object-Oriented Programming", "2 weeks"),
+    "phase3_web": PhaseInfo("Phase 3: Web Frameworks", "1.5 months"),
+    "phase4_databases": PhaseInfo("Phase 4: Databases and ORMs", "1 month"),
+    "phase5_advanced": PhaseInfo("Phase 5: Advanced Backend Concepts", "1 month"),
+    "phase6_projects": PhaseInfo(
+        "Final phase: Building Projects and Finding Work", "ongoing"
+    ),
 }

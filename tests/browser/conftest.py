@@ -1,0 +1,95 @@
+"""A real JupyterLab and the system's Chromium; skipped, with the reason, where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Any) -> Iterator[Any]:
+    """The system's Chromium, since Playwright's own may not be installed."""
+    if CHROMIUM is None:
+        pytest.skip(
+            "no chromium or google-chrome on the PATH; on Debian: apt install chromium"
+        )
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def jupyterlab(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
+    """Starts JupyterLab on a folder and gives its address; all of them end with the test."""
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def start(root: Path) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        environment = os.environ | {
+            "HOME": str(home),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "ROADMAP_PROGRESS_FILE": str(tmp_path / "progress.json"),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "lab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            f"--ServerApp.root_dir={root}",
+            "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ]
+        with (tmp_path / "jupyterlab.log").open("ab") as log:
+            servers.append(
+                subprocess.Popen(
+                    command, cwd=root, env=environment, stdout=log, stderr=log
+                )
+            )
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{address}/api/status", timeout=5):  # noqa: S310
+                    return address
+            except OSError:
+                assert servers[-1].poll() is None, (
+                    tmp_path / "jupyterlab.log"
+                ).read_text()
+                time.sleep(0.2)
+        raise AssertionError((tmp_path / "jupyterlab.log").read_text())
+
+    yield start
+    for server in servers:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture
+def pictures() -> Path:
+    """Where a test leaves its screenshots, for people to look at."""
+    folder = Path(__file__).parents[2] / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
