@@ -208,7 +208,7 @@ def demo() -> None:
 def _grades_table(assignment: str, rows: list[Any]) -> Table:
     table = Table(title=assignment, title_justify="left")
     for name in ("student", "notebook", "status"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for name in ("score", "of", "seconds"):
         table.add_column(name, justify="right")
     table.add_column("why", overflow="fold")

@@ -101,21 +101,23 @@ def _verdict(exercise: Exercise, check: Check, result: ExecutionResult) -> str:
     if result.success:
         earned = f" ({_points(check.points)})" if check.points else ""
         return (
-            f"✓ {name}: visible checks passed{earned}. "
-            "Hidden checks run when your work is graded."
+            f"✓ {name}: visible checks passed{earned}.\n"
+            "  Hidden checks run when your work is graded."
         )
     again = "run that cell, then run this check again."
     error = result.error_in_exec
     if isinstance(error, NotImplementedError):
-        return f"✗ {name}: no answer yet — write it in the answer cell above, {again}"
+        return (
+            f"✗ {name}: no answer yet —\n  write it in the answer cell above, {again}"
+        )
     if isinstance(error, NameError) and error.name:
         return (
-            f"✗ {name}: the name {error.name} does not exist yet — "
-            f"write your answer in the cell above, {again}"
+            f"✗ {name}: the name {error.name} does not exist yet —\n"
+            f"  write your answer in the cell above, {again}"
         )
     return (
-        f"✗ {name}: not yet — read the message above, change your answer cell, "
-        "run it, then run this check again."
+        f"✗ {name}: not yet — read the message above,\n"
+        "  change your answer cell, run it, then run this check again."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from roadmap.lessons.answers import fill, references
+from roadmap.lessons.answers import fill, read_answers, references
 from roadmap.lessons.work import start
 
 ROOT = Path(__file__).parents[2]
@@ -19,11 +19,15 @@ WAIT = 60_000  # milliseconds; a kernel takes its time on a busy machine
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A learner's copy in which the first exercises of a lesson are answered, one of them wrong."""
+    """A learner's copy: two exercises of a lesson answered right, the third wrong."""
     folder = tmp_path / "work"
     start(ROOT, folder)
+    phase, lesson = LESSON.removesuffix(".ipynb").split("/")
     source = nbformat.read(ROOT / "source" / LESSON, as_version=4)
-    answers = dict(list(references(source).items())[:4])
+    answers = dict(list(references(source).items())[:3])
+    third = list(answers)[2]
+    wrong = [answer for answer in read_answers(ROOT, phase, lesson) if not answer.right]
+    answers[third] = next(a.source for a in wrong if a.exercise == third)
     released = fill(nbformat.read(folder / LESSON, as_version=4), answers)
     nbformat.write(released, folder / LESSON)
     return folder
@@ -95,11 +99,14 @@ def test_a_passing_check_ticks_and_a_failing_one_says_why(
     page.on("pageerror", lambda error: errors.append(error))
     open_notebook(page, jupyterlab(work), LESSON)
     cell(page, "%load_ext roadmap").click()
-    run_all(page)  # stops at the first exercise without an answer
-    output(page, "no answer yet").wait_for(timeout=WAIT)
+    run_all(page)  # stops at the first check that fails
+    output(page, "not yet —").wait_for(timeout=WAIT)
+    assert "AssertionError" in output(page, "AssertionError:").text_content()
     assert "✓" in output(page, "visible checks passed").text_content()
     page.locator(".jp-RenderedMermaid").first.wait_for(timeout=WAIT)
-    show(output(page, "visible checks passed"))
+    show(output(page, "AssertionError:"))
+    page.screenshot(path=pictures / "message.png")
+    show(page.locator(".jp-RenderedMermaid").first)
     page.screenshot(path=pictures / "lesson.png")
     width = "document.querySelector('.jp-WindowedPanel-outer').scrollWidth"
     shown = "document.querySelector('.jp-WindowedPanel-outer').clientWidth"
@@ -109,7 +116,7 @@ def test_a_passing_check_ticks_and_a_failing_one_says_why(
     cell(page, "%load_ext roadmap").click()
     for _ in range(3):
         page.keyboard.press("Shift+Enter")
-    output(page, "4 of ").wait_for(timeout=WAIT)
+    output(page, "2 of ").wait_for(timeout=WAIT)
     show(output(page, "Problems solved"))
     page.screenshot(path=pictures / "checklist.png")
     page.close()

@@ -28,8 +28,8 @@ def ticking(lesson_folder: Path, shell: InteractiveShell) -> InteractiveShell:
 
 
 def printed(capsys: Captured) -> str:
-    """The extension's own lines, without the shell's tracebacks."""
-    lines = capsys.readouterr().out.splitlines()
+    """What the extension said, unwrapped, without the shell's tracebacks."""
+    lines = capsys.readouterr().out.replace("\n  ", " ").splitlines()
     return "\n".join(
         line for line in lines if line.startswith(("✓", "✗", "The checklist"))
     )
@@ -43,8 +43,8 @@ def test_a_passing_check_is_known_by_its_cell_id_and_ticked(
 
     assert store.read().checks["test-carts"].passed
     assert capsys.readouterr().out == (
-        "✓ Two carts (check 1 of 2): visible checks passed (2 points). "
-        "Hidden checks run when your work is graded.\n"
+        "✓ Two carts (check 1 of 2): visible checks passed (2 points).\n"
+        "  Hidden checks run when your work is graded.\n"
     )
 
 
@@ -228,7 +228,7 @@ def test_when_progress_cannot_be_kept_the_verdict_still_comes(
     result = shell.run_cell("assert True", cell_id="test-alias")
 
     assert result.success
-    verdict, note = capsys.readouterr().out.splitlines()
+    verdict, _, note = capsys.readouterr().out.splitlines()
     assert verdict.startswith("✓ Predict the alias")
     assert note.startswith("The checklist is not ticked: ")
     assert "a file/p.json" in note
@@ -242,7 +242,7 @@ def test_a_broken_progress_file_is_told_below_the_check(
 
     ticking.run_cell("assert True", cell_id="test-alias")
 
-    verdict, note = capsys.readouterr().out.splitlines()
+    verdict, _, note = capsys.readouterr().out.splitlines()
     assert verdict.startswith("✓")
     assert "kept as progress.json.kept-1" in note
 
