@@ -1,0 +1,214 @@
+"""The one writer of nbgrader's gradebook."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nbformat import v4
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
+
+from roadmap.errors import RoadmapError
+from roadmap.grading.course import NbgraderCourse
+from roadmap.grading.master import MasterNotebook
+from roadmap.grading.rows import Row
+from roadmap.grading.verdict import NO_RESPONSE
+
+# nbgrader logs a database error before it raises it; the error is ours to tell.
+logging.getLogger("tornado.application").addHandler(logging.NullHandler())
+
+
+class ClassGradebook:
+    """An open gradebook; use it from one thread.
+
+    Every method raises RoadmapError when the database cannot be used.
+    """
+
+    def __init__(self, course: NbgraderCourse, db: Gradebook) -> None:
+        self._course = course
+        self._db = db
+
+    @classmethod
+    @contextmanager
+    def open(cls, course: NbgraderCourse) -> Iterator[ClassGradebook]:
+        """Open the course's gradebook; make it if there is none.
+
+        Raises:
+            RoadmapError: it cannot be reached or is locked.
+        """
+        with database_errors(course):
+            db = _open(course)
+        try:
+            yield cls(course, db)
+        finally:
+            db.close()
+
+    def assignments(self) -> list[str]:
+        with database_errors(self._course):
+            return [assignment.name for assignment in self._db.assignments]
+
+    def notebooks(self, assignment: str) -> list[str]:
+        """Names of the assignment's notebooks; none when it is not registered."""
+        with database_errors(self._course):
+            try:
+                return [
+                    nb.name for nb in self._db.find_assignment(assignment).notebooks
+                ]
+            except MissingEntry:
+                return []
+
+    def students(self, assignment: str) -> set[str]:
+        """Who has a submission of ``assignment`` in the gradebook."""
+        with database_errors(self._course):
+            submissions = self._db.assignment_submissions(assignment)
+            return {submission.student_id for submission in submissions}
+
+    def master(
+        self, assignment: str, name: str, released: Sequence[Mapping[str, Any]] | None
+    ) -> MasterNotebook:
+        """A notebook as it is registered, in the order of its ``released`` version.
+
+        Without that, in the order in which its cells were registered.
+        """
+        with database_errors(self._course):
+            self._db.db.rollback()  # another connection may have registered it just now
+            notebook = self._db.find_notebook(name, assignment)
+            kernelspec = json.loads(notebook.kernelspec or "{}")
+            cells = {
+                cell["metadata"]["nbgrader"]["grade_id"]: cell
+                for cell in _cells(notebook)
+            }
+        if released is None:
+            return MasterNotebook(name, kernelspec, tuple(cells.values()))
+        ordered = []
+        for cell in released:
+            grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
+            if grade_id in cells:
+                # The gradebook has the hidden tests; the released cell the rest.
+                mine = cells[grade_id]
+                meta = {**cell["metadata"], "nbgrader": mine["metadata"]["nbgrader"]}
+                ordered.append({**cell, "metadata": meta, "source": mine["source"]})
+            else:
+                ordered.append({"id": cell.get("id")})
+        return MasterNotebook(name, kernelspec, tuple(ordered))
+
+    def write(
+        self,
+        assignment: str,
+        student: str,
+        timestamp: datetime | None,
+        rows: Sequence[Row],
+        unanswered: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Write one submission's marks in one transaction, as nbgrader's SaveAutoGrades does.
+
+        Marks and comments given by hand stay. ``unanswered`` are the answer cells
+        left as they were released, by notebook.
+
+        Raises:
+            RoadmapError: the database cannot be used; no mark of these was written.
+        """
+        by_name = {row.notebook: row for row in rows}
+        with database_errors(self._course, self._db):
+            self._db.update_or_create_student(student)
+            with warnings.catch_warnings():
+                # How nbgrader adds one makes SQLAlchemy warn; the result is right all the same.
+                warnings.simplefilter("ignore", SAWarning)
+                submission = self._db.update_or_create_submission(
+                    assignment, student, timestamp=timestamp
+                )
+            for notebook in submission.notebooks:
+                row = by_name[notebook.name]
+                _write_notebook(notebook, row, unanswered.get(notebook.name, ()))
+                notebook.late_submission_penalty = None
+            self._db.db.commit()
+            if submission.total_seconds_late > 0:
+                for name in [notebook.name for notebook in submission.notebooks]:
+                    self._penalize(assignment, student, name)
+
+    def _penalize(self, assignment: str, student: str, notebook: str) -> None:
+        resources = {
+            "student": student,
+            "assignment": assignment,
+            "notebook": notebook,
+            "db_url": self._course.coursedir.db_url,
+        }
+        # The session must not hold a read lock while nbgrader's writes.
+        self._db.db.rollback()
+        preprocessor = AssignLatePenalties(parent=self._course.app)
+        preprocessor.preprocess(v4.new_notebook(), {"nbgrader": resources})
+
+
+def _write_notebook(notebook: Any, row: Row, unanswered: Sequence[str]) -> None:
+    for grade in notebook.grades:
+        score = row.cells[grade.name].score
+        grade.auto_score = score
+        grade.needs_manual_grade = grade.manual_score is not None or score is None
+    for comment in notebook.comments:
+        comment.auto_comment = NO_RESPONSE if comment.name in unanswered else None
+
+
+def _cells(notebook: Any) -> Iterator[dict[str, Any]]:
+    """The registered cells as notebook cells with nbgrader's metadata, schema 3."""
+    grades = {cell.name: cell.max_score for cell in notebook.grade_cells}
+    tasks = {cell.name: cell.max_score for cell in notebook.task_cells}
+    solutions = {cell.name for cell in notebook.solution_cells}
+    for source in notebook.source_cells:
+        meta: dict[str, Any] = {
+            "schema_version": 3,
+            "grade_id": source.name,
+            "grade": source.name in grades,
+            "solution": source.name in solutions,
+            "task": source.name in tasks,
+            "locked": source.locked,
+            "checksum": source.checksum,
+            "cell_type": source.cell_type,
+        }
+        points = {**grades, **tasks}.get(source.name)
+        if points is not None:
+            meta["points"] = points
+        yield {
+            "cell_type": source.cell_type,
+            "metadata": {"nbgrader": meta},
+            "source": source.source,
+        }
+
+
+@contextmanager
+def database_errors(
+    course: NbgraderCourse, db: Gradebook | None = None
+) -> Iterator[None]:
+    """Turn the database's errors into one line; roll ``db`` back."""
+    try:
+        yield
+    except (SQLAlchemyError, InvalidEntry, ImportError) as error:
+        if db is not None:
+            db.db.rollback()
+        url = make_url(course.coursedir.db_url).render_as_string(hide_password=True)
+        detail = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise RoadmapError(
+            f"{url}: the gradebook cannot be used: {detail}; see that it is there and that "
+            "nothing else holds it, then give the command again: what is graded is kept"
+        ) from error
+
+
+def _open(course: NbgraderCourse) -> Gradebook:
+    # For a new gradebook nbgrader runs `alembic`, which is beside this Python even
+    # when its environment is not activated.
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        return Gradebook(course.coursedir.db_url, course.coursedir.course_id)
+    finally:
+        os.environ["PATH"] = before

@@ -1,0 +1,57 @@
+"""The instructor's version of a notebook: what a submission is rebuilt from.
+
+Plain data, so that the processes that run notebooks get it without nbgrader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Cell = Mapping[str, Any]  # a notebook cell as JSON
+
+
+@dataclass(frozen=True)
+class MasterNotebook:
+    """One notebook of the assignment, in the instructor's order.
+
+    A cell with a grade id is whole: released metadata, the source with its hidden
+    tests. Of any other cell only its ``id`` is there, to find its place.
+    """
+
+    name: str
+    kernelspec: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+
+    def graded(self) -> dict[str, float]:
+        """Points of each cell that earns any, by grade id: tests, written answers, tasks."""
+        return {
+            name: float(meta.get("points", 0.0))
+            for name, meta in ((grade_id(cell), nbgrader(cell)) for cell in self.cells)
+            if name and (meta.get("grade") or meta.get("task"))
+        }
+
+
+def nbgrader(cell: Cell) -> Mapping[str, Any]:
+    """The cell's nbgrader metadata; empty when it has none that can be read."""
+    metadata = cell.get("metadata")
+    meta = metadata.get("nbgrader") if isinstance(metadata, Mapping) else None
+    return meta if isinstance(meta, Mapping) else {}
+
+
+def grade_id(cell: Cell) -> str | None:
+    """The cell's grade id, if nbgrader has anything to do with it."""
+    meta = nbgrader(cell)
+    if not any(meta.get(kind) for kind in ("grade", "solution", "task", "locked")):
+        return None
+    name = meta.get("grade_id")
+    return name if isinstance(name, str) and name else None
+
+
+def is_answer(cell: Cell) -> bool:
+    """Whether the learner writes in this cell; every other one is restored as it was."""
+    meta = nbgrader(cell)
+    return bool(meta.get("solution")) or (
+        bool(meta.get("task")) and not meta.get("locked")
+    )

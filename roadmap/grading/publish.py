@@ -1,0 +1,115 @@
+"""The autograded folder: what formgrader shows and feedback is made from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+from nbconvert.preprocessors import ClearMetadataPreprocessor
+from nbformat import NotebookNode, v4
+from nbgrader.preprocessors import IgnorePattern, LimitOutput
+
+from roadmap.errors import RoadmapError
+from roadmap.grading.course import NbgraderCourse
+from roadmap.grading.master import nbgrader
+from roadmap.grading.rows import Row
+from roadmap.grading.submission import Folder
+
+
+def stage(
+    course: NbgraderCourse,
+    target: Path,
+    submitted: Folder,
+    source: Folder | None,
+    executed: Path,
+    rows: Mapping[str, Row],
+) -> Path:
+    """Lay out beside ``target`` what shall become it: files handed in, the source's, notebooks.
+
+    What the notebooks wrote while they ran is left out. The caller moves the
+    folder into place with :func:`move_into_place`.
+    """
+    folder = new_folder(target)
+    folder.mkdir(parents=True)
+    copy_files(course, target.name, folder, submitted, source)
+    for path in sorted(executed.glob("*.ipynb")):
+        nb = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        _say_what_did_not_run(nb, rows[path.stem])
+        for preprocessor in (IgnorePattern, ClearMetadataPreprocessor, LimitOutput):
+            nb, _ = preprocessor(parent=course.autograde)(nb, {})
+        nbformat.write(nb, folder / path.name)
+    return folder
+
+
+def new_folder(target: Path) -> Path:
+    """Where to make what shall become ``target``: beside it, free of what a killed run left."""
+    folder = target.with_name(f".{target.name}.new")
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def copy_files(
+    course: NbgraderCourse,
+    assignment: str,
+    target: Path,
+    submitted: Folder,
+    source: Folder | None,
+) -> None:
+    """The files handed in and, over them, the source's, as nbgrader has it."""
+    submitted.copy_data(target)
+    if source is not None:
+        kept = course.autograde.exclude_overwriting.get(assignment, [])
+        source.copy_data(target, skip=frozenset(Path(name) for name in kept))
+
+
+def _say_what_did_not_run(nb: NotebookNode, row: Row) -> None:
+    """A check that never ran has no output to tell why it earned nothing."""
+    for cell in nb.cells:
+        meta = nbgrader(cell)
+        score = row.cells.get(meta.get("grade_id", ""))
+        if (
+            cell.cell_type == "code"
+            and score
+            and score.score == 0
+            and not meta.get("solution")
+        ):
+            failed = any(output.output_type == "error" for output in cell.outputs)
+            if not failed and score.message:
+                cell.outputs.append(
+                    v4.new_output(
+                        "error",
+                        ename="NotPassed",
+                        evalue=score.message,
+                        traceback=[score.message],
+                    )
+                )
+
+
+def move_into_place(
+    course: NbgraderCourse, folder: Path, target: Path, permissions: int
+) -> None:
+    """Replace ``target`` by ``folder``; ``permissions`` is nbgrader's, e.g. 444.
+
+    Raises:
+        RoadmapError: the file system refuses.
+    """
+    old = target.with_name(f".{target.name}.old")
+    mode = int(str(permissions), 8)
+    try:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.chmod(mode)
+            elif course.coursedir.groupshared:
+                path.chmod(0o2770)
+        if course.coursedir.groupshared:
+            folder.chmod(0o2770)
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            target.replace(old)
+        folder.replace(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise RoadmapError(f"{target}: cannot be written: {error.strerror}") from error

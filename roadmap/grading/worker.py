@@ -1,0 +1,165 @@
+"""The process that runs one submission's notebooks.
+
+It gets a job as JSON, sends JSON events, and never opens the gradebook. It knows
+nothing of the class: only its own folders, the master and the limits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from nbformat import NotebookNode
+
+from roadmap.grading.kernel import CellRun, ExecuteSettings, execute
+from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
+from roadmap.grading.processes import kill_descendants
+from roadmap.grading.submission import InvalidNotebookError, read_notebook, rebuild
+from roadmap.grading.verdict import judge, plain
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker has to do.
+
+    ``notebooks`` maps a name to the submitted file; ``cwd`` is where they run,
+    ``out`` where each is left, rebuilt and then executed, ``runtime`` where the
+    kernels have their connections; all three are in one folder that nothing else uses.
+    """
+
+    cwd: str
+    out: str
+    runtime: str
+    notebooks: Mapping[str, str]
+    masters: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any]
+
+    def only(self, names: list[str]) -> Job:
+        """The same for some of the notebooks."""
+        return Job(
+            **{
+                **self.__dict__,
+                "notebooks": {name: self.notebooks[name] for name in names},
+            }
+        )
+
+
+def main(connection: Connection) -> None:
+    """Entry point of the process: one job, then the end."""
+    _live_apart()
+    job = Job(**json.loads(connection.recv_bytes()))
+    scratch = Path(job.out).parent
+    threading.Thread(
+        target=_end_with_parent, args=(connection, scratch), daemon=True
+    ).start()
+    for name in job.notebooks:
+        _grade_notebook(job, name, connection)
+        # What a notebook left running must not meet the next one.
+        kill_descendants(os.getpid())
+    _send(connection, "done")
+
+
+def _live_apart() -> None:
+    """Be out of the terminal's reach, and the one to whom orphaned processes fall."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_with_parent(connection: Connection, scratch: Path) -> None:
+    """Wait for the other end to close: the grader is gone, so nobody reads on or cleans up."""
+    try:
+        connection.recv_bytes()
+    except (EOFError, OSError):
+        kill_descendants(os.getpid())
+        shutil.rmtree(scratch, ignore_errors=True)
+        os._exit(1)
+
+
+def _send(connection: Connection, event: str, **details: Any) -> None:
+    connection.send_bytes(json.dumps({"event": event, **details}).encode())
+
+
+def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
+    _send(connection, "start", notebook=name)
+    start = monotonic()
+    master_data = job.masters[name]
+    master = MasterNotebook(
+        name, master_data["kernelspec"], tuple(master_data["cells"])
+    )
+    try:
+        nb = rebuild(read_notebook(Path(job.notebooks[name])), master)
+        _write(nb, Path(job.out, f"{name}.ipynb"))
+    except InvalidNotebookError as error:
+        _end(connection, "invalid", str(error), start)
+        return
+    except RecursionError:
+        _end(connection, "invalid", "the JSON is nested too deeply", start)
+        return
+    _send(connection, "rebuilt", unanswered=unanswered(nb, master))
+
+    def report(index: int, run: CellRun) -> None:
+        meta = nbgrader(nb.cells[index])
+        if meta.get("grade") and not meta.get("solution"):
+            score, message = judge(nb.cells[index], float(meta["points"]), run)
+            _send(
+                connection, "cell", cell=meta["grade_id"], score=score, message=message
+            )
+
+    settings = ExecuteSettings(
+        **{**job.settings, "extra_arguments": tuple(job.settings["extra_arguments"])}
+    )
+    try:
+        outcome = execute(nb, Path(job.cwd), Path(job.runtime), settings, report)
+    except (
+        Exception
+    ) as error:  # a fault of ours: it ends this notebook's row, not the batch
+        _end(connection, "error", f"{type(error).__name__}: {error}", start)
+        return
+    _write(nb, Path(job.out, f"{name}.ipynb"))
+    _end(connection, outcome.status, outcome.message, start)
+
+
+def _end(
+    connection: Connection, status: str, message: str | None, start: float
+) -> None:
+    line = " ".join(plain(message).split()) if message else None
+    _send(connection, "end", status=status, message=line, seconds=monotonic() - start)
+
+
+def _write(nb: NotebookNode, path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    text = json.dumps(nb, ensure_ascii=False, indent=1)
+    temporary.write_text(text, encoding="utf-8", errors="replace")
+    temporary.replace(path)
+
+
+def unanswered(nb: NotebookNode, master: MasterNotebook) -> list[str]:
+    """Grade ids of the answer cells whose text is still the master's."""
+    released = {
+        grade_id(cell): cell["source"] for cell in master.cells if grade_id(cell)
+    }
+    return [
+        name
+        for cell in nb.cells
+        if nbgrader(cell).get("solution")
+        and (name := grade_id(cell))
+        and cell.source == released[name]
+    ]

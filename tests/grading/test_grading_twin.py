@@ -1,0 +1,169 @@
+"""Negative twins: honest answers fail them, whatever passes always is caught."""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import random
+import sys
+from typing import Any
+
+import pytest
+
+from roadmap.grading.twin import negative_twin
+
+CHECKS = {
+    "equal": "assert answer() == 3",
+    "equal, expected first": "assert 3 == answer()",
+    "equal to a name": "expected = 3\nassert answer() == expected",
+    "not equal": "assert answer() != 4",
+    "less": "assert answer() < 4",
+    "at most": "assert answer() <= 3",
+    "more": "assert answer() > 2",
+    "at least": "assert answer() >= 3",
+    "between": "assert 2 < answer() < 4",
+    "in": "assert answer() in [1, 2, 3]",
+    "not in": "assert answer() not in [1, 2]",
+    "type": "assert type(answer()) is int",
+    "identity": "assert answer() is not None",
+    "truth": "assert answer()",
+    "call": "assert isinstance(answer(), int)",
+    "not": "assert not answer() - 3",
+    "and": "assert type(answer()) is int and answer() == 3",
+    "or": "assert answer() == 4 or answer() == 3",
+    "in a loop": "for n in range(3):\n    assert answer() == 3, n",
+    "in a function": "def check():\n    assert answer() == 3\ncheck()",
+    "expected text": "expected = ['a']\nassert ['a'] * (answer() - 2) == expected",
+    "name used twice": "expected = 3\nexpected = 3\nassert answer() == expected",
+    "two calls": "assert answer() == answer()",
+    "in a with": "import contextlib\nwith contextlib.nullcontext():\n    assert answer() == 3",
+    "list": "assert [answer()] == [3]",
+    "dict": "assert {'a': answer()} == {'a': 3}",
+    "text": "assert str(answer()) == '3'",
+}
+
+
+def result(source: str, answer: Any) -> Any:
+    """The value of the cell's last line, or the exception that ended it."""
+    *body, last = source.splitlines()
+    space = {"answer": answer}
+    try:
+        exec("\n".join(body), space)  # noqa: S102
+        return eval(last, space)  # noqa: S307
+    except Exception as error:
+        return error
+
+
+def twin(source: str, seed: int = 1) -> str:
+    made = negative_twin(source, random.Random(seed))
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_honest_answer_passes_the_check_and_fails_its_twin(name: str) -> None:
+    exec(CHECKS[name], {"answer": lambda: 3})  # noqa: S102
+    assert isinstance(result(twin(CHECKS[name]), lambda: 3), AssertionError)
+
+
+class AlwaysEqual:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Agreeable(int):
+    """A number that every comparison agrees with."""
+
+    def _yes(self, other: object) -> bool:
+        return True
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _yes  # type: ignore[assignment]
+    __hash__ = int.__hash__
+
+
+@pytest.mark.parametrize(
+    "name", ["equal", "equal, expected first", "equal to a name", "in", "in a loop"]
+)
+def test_an_object_that_equals_everything_passes_the_twin(name: str) -> None:
+    assert result(twin(CHECKS[name]), AlwaysEqual) == (3 if "loop" in name else 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["less", "at most", "more", "at least", "equal", "not equal"]
+)
+def test_a_number_that_agrees_with_every_comparison_passes_the_twin(name: str) -> None:
+    assert result(twin(CHECKS[name]), lambda: Agreeable(7)) == 1
+
+
+def test_an_answer_read_off_the_callers_names_passes_the_twin() -> None:
+    def thief() -> Any:
+        return sys._getframe(1).f_globals["expected"]
+
+    check = "expected = 3\ngot = answer()\nassert got == expected"
+    exec(check, {"answer": thief})  # noqa: S102
+    assert result(twin(check), thief) == 1
+
+
+def test_an_answer_read_off_the_callers_constants_passes_the_twin() -> None:
+    """It gives the number that the line which calls it compares with."""
+
+    def thief() -> Any:
+        frame = sys._getframe(1)
+        ops = [
+            op for op in dis.get_instructions(frame.f_code) if op.offset > frame.f_lasti
+        ]
+        return next(op.argval for op in ops if op.opname == "LOAD_CONST")
+
+    check = "assert answer() == 3"
+    exec(check, {"answer": thief})  # noqa: S102
+    assert result(twin(check), thief) == 1
+
+
+def test_only_hidden_tests_are_turned_where_there_are_some() -> None:
+    source = (
+        "assert answer() == 3\n### BEGIN HIDDEN TESTS\nassert answer() < 9\n"
+        "### END HIDDEN TESTS\nassert answer() > 1"
+    )
+    made = twin(source)
+    assert "assert answer() == 3" in made
+    assert "assert answer() >= 9" in made
+    assert "assert answer() > 1" in made
+    assert isinstance(result(made, lambda: 3), AssertionError)
+
+
+def test_conditions_that_are_not_met_count_as_none() -> None:
+    assert result(twin("for n in answer():\n    assert n == 3"), lambda: []) == 0
+
+
+def test_dropped_asserts_leave_the_count() -> None:
+    made = "\n".join(
+        "pass" if "assert" in line else line
+        for line in twin(CHECKS["equal"]).splitlines()
+    )
+    assert result(made, lambda: 4) == 1
+
+
+@pytest.mark.parametrize("source", ["", "x = 1", "not python (", "answer()"])
+def test_a_cell_without_conditions_has_no_twin(source: str) -> None:
+    assert negative_twin(source, random.Random(1)) is None
+
+
+def test_each_side_is_evaluated_once() -> None:
+    calls = []
+
+    def answer() -> int:
+        calls.append(1)
+        return 3
+
+    with contextlib.suppress(AssertionError):
+        exec(twin("assert answer() == 3"), {"answer": answer})  # noqa: S102
+    assert len(calls) == 1
+
+
+def test_names_and_values_differ_from_twin_to_twin() -> None:
+    assert twin(CHECKS["equal"], 1) != twin(CHECKS["equal"], 2)
