@@ -1,9 +1,8 @@
-"""A real JupyterLab and the system's Chromium; skipped, with the reason, where there is none."""
+"""A real JupyterLab for the browser tests, and a place for their pictures."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,24 +10,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-
-
-@pytest.fixture(scope="session")
-def chromium(playwright: Any) -> Iterator[Any]:
-    """The system's Chromium, since Playwright's own may not be installed."""
-    if CHROMIUM is None:
-        pytest.skip(
-            "no chromium or google-chrome on the PATH; on Debian: apt install chromium"
-        )
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-    yield running
-    running.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -286,19 +285,6 @@ def test_practice_imports_no_other_room() -> None:
     assert done.stderr == ""
     assert all(module.startswith("roadmap.practice") for module in done.stdout.split())
     assert "roadmap.practice.quiz" in done.stdout.split()
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Any) -> Iterator[Any]:
-    """The system's Chromium, since Playwright's own may not be installed."""
-    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("no chromium or google-chrome on the PATH")
-    running = playwright.chromium.launch(
-        executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-    )
-    yield running
-    running.close()
 
 
 @pytest.fixture
