@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -28,6 +28,9 @@ from roadmap.lessons.build import build as build_course
 from roadmap.lessons.files import find_root
 from roadmap.lessons.index import Course
 from roadmap.lessons.work import start as start_work
+
+if TYPE_CHECKING:
+    from roadmap.grading import Row
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -172,7 +175,7 @@ def grade(
         )
     if json_file:
         write_rows(rows, json_file)
-    out.print(_grades_table(assignment, rows))
+    _show_grades(assignment, rows)
 
 
 @main.command(epilog="Example: roadmap feedback phase1_basics --student ada")
@@ -199,30 +202,26 @@ def demo() -> None:
                 task, completed=done, total=total
             ),
         )
-    out.print(_grades_table(result.assignment, result.rows))
+    _show_grades(result.assignment, result.rows)
     for line in result.lines:
         click.echo(line)
     sys.exit(1 if result.surprises else 0)
 
 
-def _grades_table(assignment: str, rows: list[Any]) -> Table:
+def _show_grades(assignment: str, rows: list[Row]) -> None:
+    """The table of marks, then a line for each row that needs a word."""
     table = Table(title=assignment, title_justify="left")
     for name in ("student", "notebook", "status"):
         table.add_column(name, no_wrap=True)
     for name in ("score", "of", "seconds"):
         table.add_column(name, justify="right")
-    table.add_column("why", overflow="fold")
     for row in rows:
-        table.add_row(
-            row.student,
-            row.notebook,
-            row.status,
-            f"{row.score:g}",
-            f"{row.max_score:g}",
-            f"{row.seconds:.1f}",
-            row.message or "",
-        )
-    return table
+        marks = (f"{row.score:g}", f"{row.max_score:g}", f"{row.seconds:.1f}")
+        table.add_row(row.student, row.notebook, row.status, *marks)
+    out.print(table)
+    for row in rows:
+        if row.message:
+            click.echo(f"{row.student} {row.notebook}: {row.message}")
 
 
 @contextmanager

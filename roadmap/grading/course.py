@@ -18,7 +18,7 @@ from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from sqlalchemy.engine import make_url
-from traitlets import Float, Integer, default
+from traitlets import Bool, Float, Integer, default
 from traitlets.config import LoggingConfigurable
 
 from roadmap.errors import RoadmapError, UsageError
@@ -49,6 +49,11 @@ class Grader(LoggingConfigurable):  # type: ignore[misc]  # traitlets is not typ
     ).tag(config=True)
     notebook_limit = Integer(
         50_000_000, help="Bytes of the largest notebook that is read."
+    ).tag(config=True)
+    prove = Bool(
+        True,
+        help="Whether each notebook is run a second time with negative twins, so that "
+        "an answer that passes whatever it is compared with earns nothing.",
     ).tag(config=True)
 
 

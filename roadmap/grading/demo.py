@@ -156,6 +156,19 @@ def _second_is(code: str) -> Answers:
     return answers
 
 
+DROP_ASSERTS = """\
+import ast
+
+
+class Drop(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return ast.Pass()
+
+
+get_ipython().ast_transformers.append(Drop())
+"""
+
+
 def _full(row: Row) -> bool:
     return row.status == "graded" and row.score == row.max_score > 0
 
@@ -174,6 +187,10 @@ def _timed_out(row: Row) -> bool:
 
 def _died(row: Row) -> bool:
     return row.status == "kernel_died" and 0 < row.score < row.max_score
+
+
+def _tampered(row: Row) -> bool:
+    return row.status == "tampered" and 0 < row.score < row.max_score
 
 
 def _full_or_invalid(row: Row) -> bool:
@@ -199,4 +216,5 @@ CLASS = (
         lambda row: not _full(row),
     ),
     Member("gus", "ends the kernel", _second_is("import os\n\nos._exit(1)"), _died),
+    Member("hal", "keeps asserts from running", _second_is(DROP_ASSERTS), _tampered),
 )

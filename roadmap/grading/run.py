@@ -8,12 +8,14 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 from nbgrader.utils import parse_utc
 
@@ -61,6 +63,7 @@ def grade(
         master = load_master(course, assignment, gradebook)
         folders = course.submissions(assignment, students)
         run = _Run(course, master, gradebook.students(assignment))
+        run.calibrate()
         done: dict[str, list[Row]] = {}
         with ThreadPoolExecutor(workers or os.cpu_count() or 1, "grade") as pool:
             futures = [
@@ -139,6 +142,24 @@ class _Run:
         source = course.source(master.assignment)
         self._source = self._scan(source) if source.is_dir() else None
         self._base = self._common_fingerprint()
+        self._unprovable: dict[str, list[str]] = {}
+
+    def calibrate(self) -> None:
+        """Learn from the instructor's own answers of which checks twins say nothing.
+
+        A check that passes its twin with a right answer proves nothing with another's.
+        """
+        if not self._course.grader.prove or self._source is None:
+            return
+        record = self._course.state("twins", f"{self._master.assignment}.json")
+        known = _read_json(record)
+        if known.get("of") != self._base:
+            with _scratch() as scratch:
+                results = self._results(self._source, scratch)
+            forged = {name: result.forged for name, result in results.items()}
+            known = {"of": self._base, "unprovable": forged}
+            write_text(record, json.dumps(known))
+        self._unprovable = known["unprovable"]
 
     def _scan(self, path: Path) -> Folder:
         coursedir = self._course.coursedir
@@ -153,6 +174,7 @@ class _Run:
             asdict(self._settings),
             grader.memory_limit,
             grader.notebook_limit,
+            grader.prove,
             self._course.coursedir.db_url,
         ]
         return json.dumps(parts, sort_keys=True)
@@ -186,21 +208,18 @@ class _Run:
         if student not in self._known or not target.is_dir():
             return None
         try:
-            path = _record_path(self._course, assignment, student)
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["fingerprint"] != fingerprint:
+            data = _read_json(_record_path(self._course, assignment, student))
+            if data.get("fingerprint") != fingerprint:
                 return None
             return [Row.from_dict(row) for row in data["rows"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # never written, or by another version
+        except (ValueError, KeyError, TypeError):
+            return None  # by another version
 
     def _grade(self, student: str, submitted: Folder, fingerprint: str) -> _Graded:
         assignment = self._master.assignment
         timestamp, problem = _timestamp(submitted)
-        with tempfile.TemporaryDirectory(
-            prefix="roadmap-", ignore_cleanup_errors=True
-        ) as scratch:
-            results = self._results(submitted, Path(scratch))
+        with _scratch() as scratch:
+            results = self._results(submitted, scratch)
             remarks = [problem] if problem else []
             remarks += [
                 f"{name.as_posix()} was left out: {reason}"
@@ -223,7 +242,7 @@ class _Run:
                 self._course.autograded(student, assignment),
                 submitted,
                 self._source,
-                Path(scratch, "out"),
+                scratch / "out",
                 by_name,
             )
         unanswered = {name: result.unanswered or [] for name, result in results.items()}
@@ -262,7 +281,7 @@ class _Run:
 
     def _job(self, scratch: Path, notebooks: Mapping[str, str]) -> Job:
         folders = {
-            "cwd": scratch / "work" / self._master.assignment,
+            "cwd": scratch / token_hex(4) / self._master.assignment,
             "out": scratch / "out",
             "runtime": scratch / "run",
         }
@@ -273,6 +292,8 @@ class _Run:
             notebooks=notebooks,
             masters={name: asdict(self._master.notebooks[name]) for name in notebooks},
             settings=asdict(self._settings),
+            prove=self._course.grader.prove,
+            unprovable=self._unprovable,
         )
 
     def _row(
@@ -307,6 +328,23 @@ class _Run:
             for name in names
             if name not in self._master.notebooks
         ]
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(
+        prefix="roadmap-", ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A record that an earlier run wrote; empty if there is none, or another version's."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _graded_cells(notebook: MasterNotebook) -> dict[str, tuple[bool, float]]:

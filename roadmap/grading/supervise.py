@@ -24,6 +24,11 @@ POLL = 0.1  # seconds between two looks at the memory
 EVENT_LIMIT = 1_000_000  # bytes of one event
 # What a notebook may take on top of its own limits: to be read, rebuilt and written.
 SLACK = 30.0
+FORGED = (
+    "not counted: the check was passed, and so was the same check with other values, "
+    "which no right answer passes"
+)
+AFTER_FORGED = "not counted: an answer above kept its check from judging"
 
 _METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 _CONTEXT: Any = multiprocessing.get_context(_METHOD)
@@ -52,8 +57,9 @@ class StoppedError(Exception):
 class NotebookResult:
     """What is known of one notebook so far; marks stay when the rest is lost.
 
-    ``scores`` maps a grade id to (score, message); ``unanswered`` is None until
-    the notebook was read and rebuilt.
+    ``scores`` maps a grade id to (score, message), in notebook order; ``unanswered``
+    is None until the notebook was read and rebuilt; ``forged`` are the checks that
+    passed whatever they compared.
     """
 
     status: Status = "error"
@@ -61,6 +67,16 @@ class NotebookResult:
     seconds: float = 0.0
     unanswered: list[str] | None = None
     scores: dict[str, tuple[float, str | None]] = field(default_factory=dict)
+    forged: list[str] = field(default_factory=list)
+
+    def disown(self) -> None:
+        """Take back the marks from the first forged check on."""
+        names = list(self.scores)
+        for name in names[names.index(self.forged[0]) :]:
+            reason = FORGED if name in self.forged else AFTER_FORGED
+            self.scores[name] = (0.0, reason)
+        self.status = "tampered"
+        self.message = f"passed whatever was compared: {', '.join(self.forged)}"
 
 
 def run_job(
@@ -95,9 +111,8 @@ class _Watch:
         self._results = results
         self._names = list(job.notebooks)
         settings = job.settings
-        self._time_limit = (
-            settings["notebook_timeout"] + settings["startup_timeout"] + SLACK
-        )
+        once = settings["notebook_timeout"] + settings["startup_timeout"]
+        self._time_limit = (2 if job.prove else 1) * once + SLACK
         self._started = self._next_look = monotonic()
         self._over_memory = False
 
@@ -161,6 +176,8 @@ class _Watch:
                 self._result.unanswered = event["unanswered"]
             case "cell":
                 self._result.scores[event["cell"]] = (event["score"], event["message"])
+            case "forged":
+                self._result.forged = event["cells"]
             case "end":
                 self._finish(event["status"], event["message"], event["seconds"])
 
@@ -192,4 +209,6 @@ class _Watch:
             message = f"stopped at the limit of {self._memory_limit / 2**20:.0f} MiB of memory"
         result.status, result.message = status, message
         result.seconds = monotonic() - self._started if seconds is None else seconds
+        if result.forged:
+            result.disown()
         self.ended.append(self._name)

@@ -6,6 +6,7 @@ nothing of the class: only its own folders, the master and the limits.
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import json
 import os
@@ -13,10 +14,12 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic
 from typing import Any
 
@@ -25,6 +28,7 @@ from nbformat import NotebookNode
 from roadmap.grading.kernel import CellRun, ExecuteSettings, execute
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
 from roadmap.grading.processes import kill_descendants
+from roadmap.grading.proof import forged_cells
 from roadmap.grading.submission import InvalidNotebookError, read_notebook, rebuild
 from roadmap.grading.verdict import judge, plain
 
@@ -38,6 +42,8 @@ class Job:
     ``notebooks`` maps a name to the submitted file; ``cwd`` is where they run,
     ``out`` where each is left, rebuilt and then executed, ``runtime`` where the
     kernels have their connections; all three are in one folder that nothing else uses.
+    With ``prove`` each notebook is run again with negative twins; ``unprovable`` names
+    the checks of each of which that says nothing.
     """
 
     cwd: str
@@ -46,6 +52,8 @@ class Job:
     notebooks: Mapping[str, str]
     masters: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any]
+    prove: bool
+    unprovable: Mapping[str, list[str]]
 
     def only(self, names: list[str]) -> Job:
         """The same for some of the notebooks."""
@@ -114,11 +122,14 @@ def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
         _end(connection, "invalid", "the JSON is nested too deeply", start)
         return
     _send(connection, "rebuilt", unanswered=unanswered(nb, master))
+    passed: list[str] = []
 
     def report(index: int, run: CellRun) -> None:
         meta = nbgrader(nb.cells[index])
         if meta.get("grade") and not meta.get("solution"):
             score, message = judge(nb.cells[index], float(meta["points"]), run)
+            if score > 0:
+                passed.append(meta["grade_id"])
             _send(
                 connection, "cell", cell=meta["grade_id"], score=score, message=message
             )
@@ -126,8 +137,15 @@ def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
     settings = ExecuteSettings(
         **{**job.settings, "extra_arguments": tuple(job.settings["extra_arguments"])}
     )
+    runtime = Path(job.runtime)
     try:
-        outcome = execute(nb, Path(job.cwd), Path(job.runtime), settings, report)
+        with _as_it_is_now(nb, job) as (before, cwd):
+            outcome = execute(nb, Path(job.cwd), runtime, settings, report)
+            provable = set(passed) - set(job.unprovable.get(name, []))
+            if job.prove and provable:
+                seconds = monotonic() - start
+                forged = forged_cells(before, provable, cwd, runtime, settings, seconds)
+                _send(connection, "forged", cells=forged)
     except (
         Exception
     ) as error:  # a fault of ours: it ends this notebook's row, not the batch
@@ -135,6 +153,17 @@ def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
         return
     _write(nb, Path(job.out, f"{name}.ipynb"))
     _end(connection, outcome.status, outcome.message, start)
+
+
+@contextmanager
+def _as_it_is_now(nb: NotebookNode, job: Job) -> Iterator[tuple[NotebookNode, Path]]:
+    """Copies of the notebook and of its folder, the latter at a path of the same look."""
+    place = Path(job.out).parent / token_hex(4)
+    shutil.copytree(job.cwd, place / Path(job.cwd).name, symlinks=True)
+    try:
+        yield copy.deepcopy(nb), place / Path(job.cwd).name
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _end(

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WAIT = 60_000
-LEARNERS = ("ada", "ben", "cem", "dora", "eli", "fay", "gus")
+LEARNERS = ("ada", "ben", "cem", "dora", "eli", "fay", "gus", "hal")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_demo_prints_every_learner_and_writes_feedback(
     demo: tuple[Path, str],
 ) -> None:
     root, said = demo
-    for status in ("graded", "invalid", "timeout", "kernel_died"):
+    for status in ("graded", "invalid", "timeout", "kernel_died", "tampered"):
         assert status in said
     for learner in LEARNERS:
         assert learner in said
