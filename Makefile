@@ -31,7 +31,8 @@ demo: $(READY) ## a class is released, graded and given feedback, in demo/
 .PHONY: course
 course: $(READY) ## learn: JupyterLab on your own copy of the lessons, in work/
 	@$(BIN)/roadmap start work
-	@cd work && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab --ServerApp.ip=127.0.0.1 start_here/00_welcome.ipynb
+	@cd work && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab --ServerApp.ip=127.0.0.1 \
+	  $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/start_here/00_welcome.ipynb
 
 .PHONY: test
 test: $(READY) ## every check: package, lessons, notebooks, grading

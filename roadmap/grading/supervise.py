@@ -76,7 +76,10 @@ class NotebookResult:
             reason = FORGED if name in self.forged else AFTER_FORGED
             self.scores[name] = (0.0, reason)
         self.status = "tampered"
-        self.message = f"passed whatever was compared: {', '.join(self.forged)}"
+        more = f" and {len(self.forged) - 3} more" if len(self.forged) > 3 else ""
+        self.message = (
+            f"passed whatever was compared: {', '.join(self.forged[:3])}{more}"
+        )
 
 
 def run_job(

