@@ -190,6 +190,34 @@ def feedback(assignment: str, root: Path, students: tuple[str, ...]) -> None:
     click.echo(f"{len(pages)} feedback pages written")
 
 
+@main.command(
+    epilog="Example: roadmap export phase1_basics --format canvas -o grades.csv"
+)
+@click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT]...")
+@_ROOT
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "canvas", "moodle"]),
+    default="csv",
+    show_default=True,
+    help="For a spreadsheet, or to be imported by Canvas or Moodle.",
+)
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path))
+def export(
+    assignments: tuple[str, ...], root: Path, kind: str, output: Path | None
+) -> None:
+    """Write the gradebook's grades as CSV, to FILE or to the terminal."""
+    from roadmap.grading import export as export_grades
+    from roadmap.grading import write_text
+
+    text = export_grades(root, assignments, kind)
+    if output:
+        write_text(output, text)
+    else:
+        click.echo(text, nl=False)
+
+
 @main.command(epilog="Example: roadmap demo")
 def demo() -> None:
     """Release, hand in, grade and give feedback to a small made-up class in demo/."""

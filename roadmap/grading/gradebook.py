@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,20 @@ from roadmap.grading.verdict import NO_RESPONSE
 
 # nbgrader logs a database error before it raises it; the error is ours to tell.
 logging.getLogger("tornado.application").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the gradebook knows of a learner beside the id; each may be missing."""
+
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+
+    @property
+    def name(self) -> str:
+        """As lists of people have it: last name first."""
+        return ", ".join(filter(None, (self.last_name, self.first_name)))
 
 
 class ClassGradebook:
@@ -73,6 +88,30 @@ class ClassGradebook:
         with database_errors(self._course):
             submissions = self._db.assignment_submissions(assignment)
             return {submission.student_id for submission in submissions}
+
+    def max_score(self, assignment: str) -> float:
+        """Points that the assignment can earn."""
+        with database_errors(self._course):
+            return float(self._db.find_assignment(assignment).max_score)
+
+    def final_scores(self, assignment: str) -> dict[str, float]:
+        """Each learner's points, manual marks and late penalties included."""
+        with database_errors(self._course):
+            return {
+                submission.student_id: max(
+                    0.0, submission.score - submission.late_submission_penalty
+                )
+                for submission in self._db.assignment_submissions(assignment)
+            }
+
+    def people(self) -> dict[str, Person]:
+        """Everybody in the gradebook by id, in order of ids."""
+        with database_errors(self._course):
+            found = {
+                student.id: Person(student.first_name, student.last_name, student.email)
+                for student in self._db.students
+            }
+        return dict(sorted(found.items()))
 
     def master(
         self, assignment: str, name: str, released: Sequence[Mapping[str, Any]] | None
