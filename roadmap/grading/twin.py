@@ -17,13 +17,16 @@ from __future__ import annotations
 import ast
 import inspect
 import random
+import re
 import string
 from collections import Counter
-from typing import Any
+from typing import Any, TypeGuard
 
 from IPython.core.inputtransformer2 import TransformerManager
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+# assert_equal, assertListEqual, assert_allclose, …; not assertNotEqual, assertLessEqual
+_EQUALITY = re.compile(r"assert(?!.*(?:not|less|greater)).*(?:equals?|close)")
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.GtE,
     ast.LtE: ast.Gt,
@@ -69,7 +72,7 @@ def negative_twin(source: str, chance: random.Random) -> str | None:
     except SyntaxError:
         return None
     lines = source.splitlines()
-    asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    asserts = [node for node in ast.walk(tree) if _is_condition(node)]
     hidden = [node for node in asserts if _is_hidden(node, lines)]
     chosen = hidden or asserts
     if not chosen:
@@ -79,7 +82,30 @@ def negative_twin(source: str, chance: random.Random) -> str | None:
     return f"{turner.preamble()}\n{ast.unparse(turned)}\nlen({turner.seen})"
 
 
-def _is_hidden(node: ast.Assert, lines: list[str]) -> bool:
+def _is_condition(node: ast.AST) -> TypeGuard[ast.stmt]:
+    """Whether the node is an assert, or a call that can be turned like one."""
+    return isinstance(node, ast.Assert) or (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and _turned_argument(node.value) is not None
+    )
+
+
+def _turned_argument(call: ast.Call) -> int | None:
+    """Which argument of `assertEqual`, `assert_allclose`, `assertTrue` and such to turn."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            kind = name.lower().replace("_", "")
+        case _:
+            return None
+    if kind in ("asserttrue", "assertfalse") and call.args:
+        return 0
+    if not _EQUALITY.fullmatch(kind) or len(call.args) < 2:
+        return None
+    return next((n for n in (1, 0) if _is_literal(call.args[n])), None)
+
+
+def _is_hidden(node: ast.stmt, lines: list[str]) -> bool:
     """Whether the last mark above the assert opens hidden tests.
 
     Magics keep their line when IPython rewrites them, so lines can be compared.
@@ -163,8 +189,21 @@ class _Turner(ast.NodeTransformer):
         """The turned assert after its count; others stay as they are."""
         if id(node) not in self._chosen:
             return [node]
-        count = ast.parse(f"{self.seen}.append(0)").body
-        return [*count, ast.Assert(self._turn(node.test), node.msg)]
+        return [*self._count(), ast.Assert(self._turn(node.test), node.msg)]
+
+    def _count(self) -> list[ast.stmt]:
+        return ast.parse(f"{self.seen}.append(0)").body
+
+    def visit_Expr(self, node: ast.Expr) -> list[ast.stmt]:
+        """The same for a call that asserts."""
+        if id(node) not in self._chosen or not isinstance(node.value, ast.Call):
+            return [node]
+        call, at = node.value, _turned_argument(node.value)
+        if at is not None:
+            old = call.args[at]
+            truth = len(call.args) == 1 or not _is_literal(old)
+            call.args[at] = ast.UnaryOp(ast.Not(), old) if truth else self._changed(old)
+        return [*self._count(), node]
 
     def _turn(self, test: ast.expr) -> ast.expr:
         """A condition that is false for honest values wherever ``test`` is true."""

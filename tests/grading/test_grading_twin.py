@@ -6,6 +6,7 @@ import contextlib
 import dis
 import random
 import sys
+import unittest
 from typing import Any
 
 import pytest
@@ -36,6 +37,11 @@ CHECKS = {
     "expected text": "expected = ['a']\nassert ['a'] * (answer() - 2) == expected",
     "name used twice": "expected = 3\nexpected = 3\nassert answer() == expected",
     "two calls": "assert answer() == answer()",
+    "nose's assert_equal": "assert_equal(answer(), 3)",
+    "unittest's assertEqual": "case.assertEqual(3, answer())",
+    "unittest's assertTrue": "case.assertTrue(answer() == 3, 'no')",
+    "unittest's assertFalse": "case.assertFalse(answer() == 4)",
+    "unittest's assertAlmostEqual": "case.assertAlmostEqual(answer(), 3.0)",
     "in a with": "import contextlib\nwith contextlib.nullcontext():\n    assert answer() == 3",
     "list": "assert [answer()] == [3]",
     "dict": "assert {'a': answer()} == {'a': 3}",
@@ -43,10 +49,13 @@ CHECKS = {
 }
 
 
+CASE = unittest.TestCase()
+
+
 def result(source: str, answer: Any) -> Any:
     """The value of the cell's last line, or the exception that ended it."""
     *body, last = source.splitlines()
-    space = {"answer": answer}
+    space = {"answer": answer, "case": CASE, "assert_equal": CASE.assertEqual}
     try:
         exec("\n".join(body), space)  # noqa: S102
         return eval(last, space)  # noqa: S307
@@ -62,7 +71,8 @@ def twin(source: str, seed: int = 1) -> str:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_honest_answer_passes_the_check_and_fails_its_twin(name: str) -> None:
-    exec(CHECKS[name], {"answer": lambda: 3})  # noqa: S102
+    space = {"answer": lambda: 3, "case": CASE, "assert_equal": CASE.assertEqual}
+    exec(CHECKS[name], space)  # noqa: S102
     assert isinstance(result(twin(CHECKS[name]), lambda: 3), AssertionError)
 
 
@@ -148,7 +158,24 @@ def test_dropped_asserts_leave_the_count() -> None:
     assert result(made, lambda: 4) == 1
 
 
-@pytest.mark.parametrize("source", ["", "x = 1", "not python (", "answer()"])
+def test_an_equality_that_was_patched_away_passes_the_twin() -> None:
+    source = twin("assert_equal(answer(), 3)").replace(
+        "assert_equal", "(lambda *_: None)"
+    )
+    assert result(source, lambda: 4) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "x = 1",
+        "case.assertRaises(KeyError, answer)",
+        "case.assertNotEqual(answer(), 4)",
+        "not python (",
+        "answer()",
+    ],
+)
 def test_a_cell_without_conditions_has_no_twin(source: str) -> None:
     assert negative_twin(source, random.Random(1)) is None
 
