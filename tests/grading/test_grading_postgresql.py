@@ -50,6 +50,9 @@ def test_both_gradebooks_hold_the_same_marks(
     assert marks(f"sqlite:///{course.root}/gradebook.db") == expected
     assert marks(postgresql) == expected
     assert grade("ps1", course.root) == postgres
+    kept = [path.read_text() for path in (course.root / ".roadmap").rglob("*.json")]
+    assert kept
+    assert not any("postgresql" in text for text in kept), "the URL may hold a password"
 
 
 def test_a_password_in_the_url_is_not_in_the_error(course: TinyCourse) -> None:
