@@ -94,6 +94,59 @@ def start(directory: Path) -> None:
     )
 
 
+@main.command(epilog="Example: roadmap check phase1_basics/09_mutable_or_not")
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option(
+    "--work",
+    default="work",
+    show_default=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Your copy of the lessons.",
+)
+def check(lessons: tuple[str, ...], work: Path) -> None:
+    """Grade your own work, hidden tests included, and tick the checklist."""
+    from roadmap.grading import check_own_work
+    from roadmap.progress import ProgressStore
+
+    root = find_root(Path())
+    course = Course.find(root)
+    pairs = [(phase.name, lesson.name) for phase, lesson in course.select(lessons)]
+    with _progress("check", None) as (bar, task):
+        rows = check_own_work(
+            root,
+            work,
+            pairs,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    _show_own_work(course, rows)
+    store = ProgressStore()
+    for row in rows:
+        passed = {name: cell.message is None for name, cell in row.cells.items()}
+        notice = store.record(passed).notice if passed else None
+        if notice:
+            click.echo(notice, err=True)
+
+
+def _show_own_work(course: Course, rows: list[Row]) -> None:
+    """Each exercise with its points, and under it what its failed checks say."""
+    for row in rows:
+        ((_, lesson),) = course.select([f"{row.assignment}/{row.notebook}"])
+        click.echo(f"{lesson.title}: {row.score:g} of {row.max_score:g} points")
+        if row.message:
+            click.echo(f"  {row.message}")
+        for exercise in lesson.exercises:
+            cells = [row.cells[check.id] for check in exercise.checks]
+            done = all(cell.message is None for cell in cells)
+            points = sum(cell.score or 0.0 for cell in cells)
+            click.echo(
+                f"  {'✓' if done else '✗'} {exercise.title}: "
+                f"{points:g} of {exercise.points:g}"
+            )
+            for message in dict.fromkeys(cell.message for cell in cells):
+                if message:
+                    click.echo(f"      {message}")
+
+
 @main.command(epilog="Example: roadmap run phase1_basics --workers 2")
 @click.argument("lessons", nargs=-1, metavar="[LESSON]...")
 @click.option(

@@ -13,6 +13,7 @@ from roadmap.grading.rows import CellScore, Row, Status, write_rows, write_text
 
 if TYPE_CHECKING:
     from roadmap.grading.grades_csv import export
+    from roadmap.grading.own_work import check_own_work
     from roadmap.grading.pages import feedback
     from roadmap.grading.run import grade
 
@@ -20,6 +21,7 @@ __all__ = [
     "CellScore",
     "Row",
     "Status",
+    "check_own_work",
     "export",
     "feedback",
     "grade",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "check_own_work": "roadmap.grading.own_work",
     "export": "roadmap.grading.grades_csv",
     "feedback": "roadmap.grading.pages",
     "grade": "roadmap.grading.run",

@@ -16,23 +16,12 @@ from nbformat import NotebookNode
 
 from roadmap.errors import RoadmapError
 from roadmap.grading import Row, feedback, grade
+from roadmap.grading.private import make_private_course
 from roadmap.lessons.answers import fill, read_answers, references
 
 ASSIGNMENT = "phase1_basics"
 FOLDER = "demo"
-CONFIG = '''\
-"""The made-up class of `make demo`: the course's settings in a folder of its own."""
-
-from pathlib import Path
-
-c = get_config()  # noqa: F821
-load_subconfig("nbgrader_config.py", path=str(Path(__file__).resolve().parents[1]))  # noqa: F821
-
-ROOT = Path(__file__).resolve().parent
-c.CourseDirectory.root = str(ROOT)
-c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'gradebook.db'}"
-c.ExecutePreprocessor.timeout = 5
-'''
+SETTINGS = "c.ExecutePreprocessor.timeout = 5"
 
 Answers = Callable[[Path, str, NotebookNode], Mapping[str, str]]
 
@@ -95,18 +84,12 @@ def run_demo(root: Path, on_progress: Callable[[int, int], None]) -> DemoResult:
 
 
 def _make_course(root: Path) -> Path:
-    if not (root / "source" / ASSIGNMENT).is_dir():
-        raise RoadmapError(
-            f"{root / 'source' / ASSIGNMENT}: not built; run `roadmap build` first"
-        )
     course = root / FOLDER
-    try:
-        shutil.rmtree(course, ignore_errors=True)
-        for kind in ("source", "release"):
-            shutil.copytree(root / kind / ASSIGNMENT, course / kind / ASSIGNMENT)
-        (course / "nbgrader_config.py").write_text(CONFIG, encoding="utf-8")
-    except OSError as error:
-        raise RoadmapError(f"{error.filename or course}: {error.strerror}") from error
+    shutil.rmtree(course, ignore_errors=True)
+    kinds = ("source", "release")
+    make_private_course(
+        root, course, ASSIGNMENT, kinds, "The made-up class of `make demo`", SETTINGS
+    )
     return course
 
 
