@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import roadmap.lean_imports  # noqa: F401
+
+# isort: split
+
 import os
 import sys
 from collections.abc import Iterator

@@ -6,6 +6,10 @@ nothing of the class: only its own folders, the master and the limits.
 
 from __future__ import annotations
 
+import roadmap.lean_imports  # noqa: F401
+
+# isort: split
+
 import copy
 import ctypes
 import json
