@@ -202,6 +202,11 @@ _STUDENT = click.option(
 )
 @click.option("--force", is_flag=True, help="Grade again what is graded and unchanged.")
 @click.option(
+    "--no-sandbox",
+    is_flag=True,
+    help="Run learners' code with your own rights. Only where you trust it.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -213,6 +218,7 @@ def grade(
     students: tuple[str, ...],
     workers: int | None,
     force: bool,
+    no_sandbox: bool,
     json_file: Path | None,
 ) -> None:
     """Grade submitted/*/ASSIGNMENT into autograded/ and the gradebook."""
@@ -226,6 +232,7 @@ def grade(
             students=students,
             workers=workers,
             force=force,
+            sandbox=not no_sandbox,
             on_progress=lambda done, total: bar.update(
                 task, completed=done, total=total
             ),

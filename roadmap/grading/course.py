@@ -237,6 +237,8 @@ class NbgraderCourse:
             cell_timeout=float(timeout) if timeout and timeout > 0 else None,
             notebook_timeout=self.grader.notebook_timeout,
             output_limit=self.grader.output_limit,
+            memory_limit=self.grader.memory_limit,
+            limits=dict(self.app.config.SandboxProvisioner),
         )
 
     def no_such_assignment(

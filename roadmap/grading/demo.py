@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from roadmap.errors import RoadmapError
 from roadmap.grading import Row, feedback, grade
 from roadmap.grading.private import make_private_course
+from roadmap.grading.sandbox import available
 from roadmap.lessons.answers import fill, read_answers, references
 
 ASSIGNMENT = "phase1_basics"
@@ -59,7 +60,8 @@ def run_demo(root: Path, on_progress: Callable[[int, int], None]) -> DemoResult:
     """
     course = _make_course(root)
     notebooks = _hand_in(root, course)
-    rows = grade(ASSIGNMENT, course, on_progress=on_progress)
+    missing = available()
+    rows = grade(ASSIGNMENT, course, sandbox=not missing, on_progress=on_progress)
     pages = feedback(ASSIGNMENT, course)
     stories = {member.name: member for member in CLASS}
     surprises = [row for row in rows if not stories[row.student].expected(row)]
@@ -69,6 +71,11 @@ def run_demo(root: Path, on_progress: Callable[[int, int], None]) -> DemoResult:
         )
     lines = ["", "The class:"]
     lines += [f"  {member.name:6} {member.story}" for member in CLASS]
+    if missing:
+        lines += [
+            "",
+            f"Run without isolation, this host has none: {'; '.join(missing)}",
+        ]
     lines += [
         "",
         f"{len(pages)} feedback pages, the first: {pages[0]}"

@@ -11,8 +11,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from nbclient.util import ensure_async
 from nbformat import NotebookNode, v4
 from traitlets.config import Config
+
+from roadmap.grading.sandbox import KERNEL_NAME, SandboxError
 
 # A kernel that was interrupted has this many seconds to answer. It is longer than
 # nbclient's own wait for the last outputs of a cell (four seconds).
@@ -40,7 +42,9 @@ class ExecuteSettings:
     """How a notebook is run; times in seconds, ``output_limit`` in characters a cell.
 
     ``kernel_name`` None means the notebook's own kernelspec; ``cell_timeout``
-    None means no limit but the notebook's.
+    None means no limit but the notebook's. ``sandbox`` is the address of the fork
+    server to have the kernel from, None means an ordinary one; ``memory_limit`` is
+    in bytes; ``limits`` are what the settings say of ``SandboxProvisioner``.
     """
 
     kernel_name: str | None
@@ -49,6 +53,9 @@ class ExecuteSettings:
     cell_timeout: float | None
     notebook_timeout: float
     output_limit: int
+    memory_limit: int
+    sandbox: str | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class CellRun:
 class Outcome:
     """How the run as a whole ended, and why it was not plain ``graded``."""
 
-    status: Literal["graded", "timeout", "kernel_died", "error"]
+    status: Literal["graded", "timeout", "kernel_died", "out_of_memory", "error"]
     message: str | None = None
 
 
@@ -104,7 +111,7 @@ async def _execute(
         await client.async_start_new_kernel_client()
     except NoSuchKernel as error:
         return Outcome("error", f"the kernel {error.name!r} is not installed here")
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, SandboxError) as error:
         return Outcome("error", f"the kernel did not start: {error}")
     try:
         return await _run_cells(client, settings, on_cell)
@@ -138,7 +145,7 @@ async def _run_cells(
                 return Outcome(
                     "timeout", f"{where} ran too long and would not be interrupted"
                 )
-            return Outcome("kernel_died", f"the kernel died in {where}")
+            return client.death(where)
     if stopped:
         return Outcome("timeout", f"{', '.join(stopped)} ran too long")
     return Outcome("graded")
@@ -152,7 +159,13 @@ class _Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
     ) -> None:
         config = Config()
         config.KernelManager.connection_file = str(connection / "kernel.json")
-        if sys.platform != "win32" and len(str(connection)) < LONGEST_SOCKET_FOLDER:
+        kernel_name = settings.kernel_name or ""
+        if settings.sandbox is not None:
+            kernel_name = KERNEL_NAME
+            config.SandboxProvisioner.update(settings.limits)
+            config.SandboxProvisioner.server = settings.sandbox
+            config.SandboxProvisioner.memory_limit = settings.memory_limit
+        elif sys.platform != "win32" and len(str(connection)) < LONGEST_SOCKET_FOLDER:
             # Ports are picked before the kernel binds them: with TCP, two kernels that
             # start together can pick the same one.
             config.KernelManager.transport = "ipc"
@@ -161,7 +174,7 @@ class _Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
             nb,
             config=config,
             resources={"metadata": {"path": str(cwd)}},
-            kernel_name=settings.kernel_name or "",
+            kernel_name=kernel_name,
             extra_arguments=list(settings.extra_arguments),
             startup_timeout=settings.startup_timeout,
             allow_errors=True,
@@ -175,6 +188,13 @@ class _Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
         self._idle = False
         self._room = 0
         self._full: set[str] = set()
+
+    def death(self, where: str) -> Outcome:
+        """What to say of a kernel that did not live through a cell."""
+        provisioner = self.km.provisioner
+        if getattr(provisioner, "exit_reason", None) == "out_of_memory":
+            return Outcome("out_of_memory", f"{where}: {provisioner.exit_message}")
+        return Outcome("kernel_died", f"the kernel died in {where}")
 
     async def run_cell(self, index: int, timeout: float) -> tuple[CellRun, bool]:
         """Run one cell for at most ``timeout`` seconds; also tells if the kernel lives on."""

@@ -66,7 +66,7 @@ def _check_phase(
             shutil.copy(_notebook(work, phase, name), submitted)
     except OSError as error:
         raise RoadmapError(f"{error.filename or place}: {error.strerror}") from error
-    return grade(phase, place)
+    return grade(phase, place, sandbox=False)
 
 
 def _notebook(folder: Path, phase: str, lesson: str) -> Path:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -19,13 +19,14 @@ from typing import Any
 
 from nbgrader.utils import parse_utc
 
+from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
 from roadmap.grading.gradebook import ClassGradebook
-from roadmap.grading.kernel import ExecuteSettings
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
 from roadmap.grading.publish import copy_files, move_into_place, stage
 from roadmap.grading.register import Master, load_master
 from roadmap.grading.rows import CellScore, Row, write_text
+from roadmap.grading.sandbox import ForkServer, available
 from roadmap.grading.submission import SUFFIX, Folder, scan
 from roadmap.grading.supervise import NotebookResult, StoppedError, run_job
 from roadmap.grading.verdict import NEEDS_MARKING, NO_RESPONSE
@@ -42,27 +43,35 @@ def grade(
     students: Sequence[str] = (),
     workers: int | None = None,
     force: bool = False,
+    sandbox: bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Grade what was handed in for ``assignment`` in the course directory ``root``.
 
     Marks go into the gradebook, notebooks into ``autograded/``, one submission after
     the other as they are done. What is graded and unchanged is not graded again, unless
-    ``force``. ``students`` limits it to some; ``workers`` submissions run at once (None:
-    one for each core). ``on_progress`` hears (done, total) submissions.
+    ``force``. Kernels run in a sandbox, unless ``sandbox`` is false: then learners' code
+    has the rights of whoever calls this. ``students`` limits it to some; ``workers``
+    submissions run at once (None: one for each core). ``on_progress`` hears
+    (done, total) submissions.
 
     Returns:
         A row for every notebook that was expected or handed in, students in order.
 
     Raises:
         UsageError: there is no such course, assignment, submission or student.
-        RoadmapError: the gradebook or the file system refuses; what is graded is kept.
+        RoadmapError: the host cannot isolate kernels; or the gradebook or the file
+            system refuses, and what is graded is kept.
     """
     course = NbgraderCourse(root)
-    with course.alone(assignment), ClassGradebook.open(course) as gradebook:
+    with (
+        course.alone(assignment),
+        ClassGradebook.open(course) as gradebook,
+        _fork_server(sandbox) as address,
+    ):
         master = load_master(course, assignment, gradebook)
         folders = course.submissions(assignment, students)
-        run = _Run(course, master, gradebook.students(assignment))
+        run = _Run(course, master, gradebook.students(assignment), address)
         run.calibrate()
         done: dict[str, list[Row]] = {}
         with ThreadPoolExecutor(workers or os.cpu_count() or 1, "grade") as pool:
@@ -133,12 +142,18 @@ def _record_path(course: NbgraderCourse, assignment: str, student: str) -> Path:
 class _Run:
     """What the submissions of one call have in common. Its methods run in threads."""
 
-    def __init__(self, course: NbgraderCourse, master: Master, known: set[str]) -> None:
+    def __init__(
+        self,
+        course: NbgraderCourse,
+        master: Master,
+        known: set[str],
+        sandbox: str | None,
+    ) -> None:
         self.stop = threading.Event()
         self._course = course
         self._master = master
         self._known = known
-        self._settings: ExecuteSettings = course.execute_settings()
+        self._settings = replace(course.execute_settings(), sandbox=sandbox)
         source = course.source(master.assignment)
         self._source = self._scan(source) if source.is_dir() else None
         self._base = self._common_fingerprint()
@@ -171,8 +186,7 @@ class _Run:
             RECORD_SCHEMA,
             self._master.digest,
             self._source.digest() if self._source else "",
-            asdict(self._settings),
-            grader.memory_limit,
+            {**asdict(self._settings), "sandbox": self._settings.sandbox is not None},
             grader.notebook_limit,
             grader.prove,
             self._course.coursedir.db_url,
@@ -329,6 +343,26 @@ class _Run:
             for name in names
             if name not in self._master.notebooks
         ]
+
+
+@contextmanager
+def _fork_server(wanted: bool) -> Iterator[str | None]:
+    """The address to have sandboxed kernels from.
+
+    Raises:
+        RoadmapError: this host cannot isolate them.
+    """
+    if not wanted:
+        yield None
+        return
+    missing = available()
+    if missing:
+        raise RoadmapError(
+            f"this host cannot isolate learners' code: {'; '.join(missing)}; "
+            "--no-sandbox runs it all the same, with your own rights"
+        )
+    with ForkServer() as server:
+        yield server.address
 
 
 @contextmanager

@@ -310,7 +310,7 @@ def test_dead_kernel_keeps_the_marks_before_it(graded: Class) -> None:
 def test_memory_bomb_is_stopped_and_costs_no_other_notebook(graded: Class) -> None:
     row = graded.of("bomb")
     assert row.status == "out_of_memory"
-    assert row.message == "stopped at the limit of 400 MiB of memory"
+    assert "stopped at the limit of 400 MiB of memory" in (row.message or "")
     assert graded.scores("bomb")["test-add"] == 2.0
     assert graded.of("bomb", "p2").score == 1.0
 

@@ -14,7 +14,7 @@ from tiny_course import notebook
 
 from roadmap.grading.kernel import TRUNCATED, CellRun, ExecuteSettings, Outcome, execute
 
-SETTINGS = ExecuteSettings(None, (), 60.0, 20.0, 60.0, 10_000)
+SETTINGS = ExecuteSettings(None, (), 60.0, 20.0, 60.0, 10_000, 2**31)
 
 
 class Ran:

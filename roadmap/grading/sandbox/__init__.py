@@ -1,0 +1,21 @@
+"""Kernels in a sandbox, at the speed of a fork.
+
+A grader owns a :class:`ForkServer`; Jupyter's ``SandboxProvisioner`` (the kernel
+``roadmap-sandbox``) asks it for kernels; :func:`available` says why that would not work.
+"""
+
+from roadmap.grading.sandbox.client import ADDRESS_VARIABLE, ForkServer
+from roadmap.grading.sandbox.probe import available
+from roadmap.grading.sandbox.request import Limits, Reason, SandboxError
+
+KERNEL_NAME = "roadmap-sandbox"
+
+__all__ = [
+    "ADDRESS_VARIABLE",
+    "KERNEL_NAME",
+    "ForkServer",
+    "Limits",
+    "Reason",
+    "SandboxError",
+    "available",
+]

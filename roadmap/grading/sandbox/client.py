@@ -1,0 +1,225 @@
+"""The grader's side: own a fork server, ask it for kernels."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from roadmap.grading.sandbox.request import (
+    Ending,
+    Lines,
+    Request,
+    SandboxError,
+    to_line,
+)
+
+ADDRESS_VARIABLE = "ROADMAP_SANDBOX_SERVER"
+# All that the server, and so every kernel, gets to know of the grader's environment.
+_PASSED_ON = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "PYTHONHASHSEED", "TZ")
+_BACKLOG = 1024
+_SHUTDOWN = 5.0
+
+
+class ForkServer:
+    """A fork server that ends with this process, or when it is closed.
+
+    A context manager. Kernels that were asked for at :attr:`address`, by whichever
+    process of this user, end with it.
+    """
+
+    def __init__(self, preload: Sequence[str] = ()) -> None:
+        """Start the server; it takes requests at once and answers when it is ready.
+
+        ``preload`` names modules that it imports beside those of ``server.PRELOAD``.
+
+        Raises:
+            SandboxError: the folder for temporary files has too long a name.
+        """
+        self._owner = os.getpid()
+        self.folder = Path(tempfile.mkdtemp(prefix="roadmap-"))
+        self.address = str(self.folder / "server")
+        self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # see close
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            self._bind(listener)
+            listener.listen(_BACKLOG)
+            self._process = self._start(listener, preload)
+
+    def _bind(self, listener: socket.socket) -> None:
+        try:
+            listener.bind(self.address)
+        except OSError as error:
+            self.folder.rmdir()
+            raise SandboxError(
+                f"{self.address}: {error}; set TMPDIR to a folder with a short name"
+            ) from error
+
+    def _start(
+        self, listener: socket.socket, preload: Sequence[str]
+    ) -> subprocess.Popen[bytes]:
+        module = "roadmap.grading.sandbox.server"
+        command = [sys.executable, "-m", module, str(listener.fileno())]
+        return subprocess.Popen(
+            [*command, *preload],
+            pass_fds=[listener.fileno()],
+            env=_environment(),
+            cwd=self.folder,  # empty: no module in it can be taken for another
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> ForkServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
+    def failure(self, patience: float = 0.0) -> str | None:
+        """None while the server runs, and for ``patience`` seconds; else its last words."""
+        try:
+            status = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return None
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        return said[-1] if said else f"status {status}"
+
+    def close(self) -> None:
+        """End the server and its kernels; not from a forked child, whose it is not."""
+        if os.getpid() != self._owner:
+            return
+        self._process.kill()
+        self._process.wait(_SHUTDOWN)
+        self._errors.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _environment() -> dict[str, str]:
+    programs = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {"LANG": "C.UTF-8", **passed, "PATH": ":".join(programs), "HOME": "/"}
+
+
+_own: dict[tuple[int, tuple[str, ...]], ForkServer] = {}
+_lock = threading.Lock()
+
+
+def own_server(preload: Sequence[str] = ()) -> ForkServer:
+    """This process's server, started when it is first needed, and anew if it has ended."""
+    # A forked child finds its parent's servers here, which are not its own to end.
+    key = os.getpid(), tuple(preload)
+    with _lock:
+        server = _own.get(key)
+        if server is not None and server.failure() is None:
+            return server
+        if server is not None:
+            server.close()
+        _own[key] = server = ForkServer(preload)
+        atexit.register(server.close)
+        return server
+
+
+class SandboxedKernel:
+    """A kernel that was asked for. Its end of the connection must stay open: it dies with it."""
+
+    def __init__(
+        self, address: str, request: Request, server: ForkServer | None = None
+    ) -> None:
+        """Ask the server at ``address``; if it is one's own, ``server`` can say more.
+
+        Raises:
+            SandboxError: there is no server.
+        """
+        self._server = server
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._connection.connect(address)
+            self._connection.sendall(request.to_line())
+        except OSError as error:
+            self._connection.close()
+            raise SandboxError(
+                f"{address}: no fork server answers there: {error.strerror}; "
+                f"unset {ADDRESS_VARIABLE} to have one started"
+            ) from error
+        self._connection.setblocking(False)
+        self._lines = Lines(self._connection)
+        self.started = False
+        self.ending: Ending | None = None
+
+    def look(self) -> None:
+        """Take in what the supervisor has said; sets ``started`` and ``ending``.
+
+        Raises:
+            SandboxError: the kernel could not be started.
+        """
+        while self.ending is None:
+            try:
+                lines = self._lines.read()
+            except BlockingIOError:
+                return
+            for line in lines:
+                self._take(json.loads(line))
+            if self._lines.closed and self.ending is None:
+                self._lost()
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        match message["event"]:
+            case "started":
+                self.started = True
+            case "failed" if self.started:
+                self.ending = Ending("killed", -9, message["message"])
+            case "failed":
+                self.close()
+                raise SandboxError(f"the sandbox was not started: {message['message']}")
+            case "ended":
+                self.ending = Ending(
+                    message["reason"], message["status"], message["message"]
+                )
+
+    def _lost(self) -> None:
+        if not self.started:
+            self.close()
+            why = self._server.failure(patience=1.0) if self._server else None
+            line = "the fork server ended before the kernel was started"
+            raise SandboxError(f"{line}: {why}" if why else line)
+        self.ending = Ending("killed", -9, "the fork server or the supervisor ended")
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the kernel and what runs in its process group."""
+        self._say({"op": "signal", "signum": number})
+
+    def kill(self) -> None:
+        """End the kernel and every process of its sandbox."""
+        self._say({"op": "kill"})
+
+    def _say(self, command: Mapping[str, Any]) -> None:
+        try:
+            self._connection.sendall(to_line(command))
+        except (BrokenPipeError, ConnectionResetError):
+            self.look()  # it has ended: how, is in what it said last
+
+    def close(self) -> None:
+        """Let go; the kernel dies if it has not yet."""
+        self._connection.close()

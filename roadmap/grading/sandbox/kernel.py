@@ -1,0 +1,123 @@
+"""The IPython kernel inside a room."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import zmq
+from ipykernel.heartbeat import Heartbeat
+from ipykernel.kernelapp import IPKernelApp
+
+from roadmap.grading.sandbox import linux, room
+from roadmap.grading.sandbox.channel import Channel
+from roadmap.grading.sandbox.launch import keep_open
+from roadmap.grading.sandbox.request import Request
+
+_PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
+_CONNECTION_FILE = f"{room.RUN}/kernel.json"
+_BACKLOG = 100
+
+Sockets = dict[int, socket.socket]
+
+
+def listen(request: Request) -> Sockets:
+    """Make the kernel's sockets where its clients look for them, by port.
+
+    They belong to this network namespace, but lie in a folder that the kernel does not
+    have: it gets them open, and cannot put anything else in their place.
+    """
+    sockets = {}
+    for name in _PORTS:
+        port = int(request.connection[name])
+        path = Path(request.runtime, f"k-{port}")
+        path.unlink(missing_ok=True)  # of a kernel that is restarted
+        sockets[port] = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sockets[port].bind(str(path))
+        sockets[port].listen(_BACKLOG)
+    return sockets
+
+
+def run(request: Request, channel: Channel, sockets: Sockets, cwd: str) -> NoReturn:
+    """Be the kernel; tell when it is ready and the supervisor may look away."""
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)
+    os.setsid()
+    keep_open({channel.fileno(), *(end.fileno() for end in sockets.values())})
+    try:
+        _set_environment(request.env, cwd)
+        app = _initialized(request, sockets)
+        channel.send({"ready": True})
+        if channel.receive() is None:  # else: the supervisor has a hold on this process
+            os._exit(1)
+        channel.close()
+    except BaseException as error:
+        channel.send({"failed": f"the kernel: {type(error).__name__}: {error}"})
+        os._exit(1)
+    try:
+        app.start()  # type: ignore[no-untyped-call]
+    finally:
+        atexit._run_exitfuncs()
+        os._exit(0)
+
+
+def _set_environment(env: Mapping[str, str], cwd: str) -> None:
+    os.environ.update(
+        env,
+        HOME=room.HOME,
+        USER=room.USER,
+        LOGNAME=room.USER,
+        SHELL="/bin/sh",
+        XDG_RUNTIME_DIR=room.RUN,
+    )
+    os.umask(0o022)
+    os.chdir(cwd)
+    sys.argv = ["ipykernel_launcher"]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class KernelApp(IPKernelApp):  # not _KernelApp: traitlets makes options of class names
+    """IPython's kernel, on sockets that are open already."""
+
+    sockets: Sockets
+
+    def _try_bind_socket(self, s: Any, port: int) -> int:
+        s.setsockopt(zmq.USE_FD, self.sockets.pop(port).detach())
+        bound: int = super()._try_bind_socket(s, port)  # type: ignore[no-untyped-call]
+        return bound
+
+    def init_control(self, context: Any) -> None:
+        super().init_control(context)  # type: ignore[no-untyped-call]
+        # It would look for the shell socket by name, and go on doing so.
+        endpoint = self.shell_socket.getsockopt(zmq.LAST_ENDPOINT)
+        self.debug_shell_socket.disconnect(endpoint)
+
+    def init_heartbeat(self) -> None:
+        where = (self.transport, self.ip, self.hb_port)
+        self.heartbeat = _Heartbeat(zmq.Context(), where)  # type: ignore[no-untyped-call]
+        self.heartbeat.given = self.sockets.pop(self.hb_port)
+        self.heartbeat.start()
+
+
+class _Heartbeat(Heartbeat):
+    given: socket.socket
+
+    def _try_bind_socket(self) -> Any:
+        self.socket.setsockopt(zmq.USE_FD, self.given.detach())
+        return super()._try_bind_socket()  # type: ignore[no-untyped-call]
+
+
+def _initialized(request: Request, sockets: Sockets) -> KernelApp:
+    connection = {**request.connection, "ip": "kernel"}  # any: its sockets are open
+    Path(_CONNECTION_FILE).write_text(json.dumps(connection), encoding="utf-8")
+    app: KernelApp = KernelApp.instance()
+    app.sockets = sockets
+    in_memory = "--HistoryManager.hist_file=:memory:"
+    app.initialize(["-f", _CONNECTION_FILE, in_memory, *request.arguments])
+    return app
