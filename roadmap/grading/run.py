@@ -53,7 +53,7 @@ def grade(
     ``force``. Kernels run in a sandbox, unless ``sandbox`` is false: then learners' code
     has the rights of whoever calls this. ``students`` limits it to some; ``workers``
     submissions run at once (None: one for each core). ``on_progress`` hears
-    (done, total) submissions.
+    (done, total) submissions, first (0, total).
 
     Returns:
         A row for every notebook that was expected or handed in, students in order.
@@ -72,6 +72,8 @@ def grade(
         master = load_master(course, assignment, gradebook)
         folders = course.submissions(assignment, students)
         run = _Run(course, master, gradebook.students(assignment), address)
+        if on_progress:
+            on_progress(0, len(folders))
         run.calibrate()
         done: dict[str, list[Row]] = {}
         with ThreadPoolExecutor(workers or os.cpu_count() or 1, "grade") as pool:

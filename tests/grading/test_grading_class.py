@@ -437,7 +437,7 @@ def test_nothing_of_the_grader_is_left_in_nbgraders_folders(graded: Class) -> No
 def test_second_run_grades_nothing_again(graded: Class) -> None:
     assert graded.again == graded.in_order
     assert not graded.regraded
-    assert graded.steps == [[done, 24] for done in range(1, 25)]
+    assert graded.steps == [[done, 24] for done in range(25)]
 
 
 def test_feedback_has_no_script_and_no_hidden_test(graded: Class) -> None:

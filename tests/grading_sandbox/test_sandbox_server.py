@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -232,7 +234,7 @@ def test_work_folder_inside_what_all_can_read_is_an_error(start: Start) -> None:
     [
         ("linux.unshare", "namespaces"),
         ("linux.loopback_up", "the loopback interface"),
-        ("linux.bind", "system and interpreter, read-only"),
+        ("linux.bind", "the system, read-only"),
         ("linux.set_attributes", "read-only"),
         ("linux.pivot_root_here", "a new root"),
         ("linux.mount", "a private view of the mounts"),
@@ -301,3 +303,16 @@ def test_ten_kernels_at_once(start: Start) -> None:
     for number, kernel in enumerate(kernels):
         kernel.run(f"x = {number}")
     assert [kernel.run("x") for kernel in kernels] == [str(n) for n in range(10)]
+
+
+def test_environment_that_lies_in_tmp_is_not_covered() -> None:
+    """As in a checkout in /tmp: the sandbox has a /tmp of its own."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="venv-") as folder:
+        venv.create(folder, symlinks=True)
+        (site,) = Path(folder).glob("lib/python*/site-packages")
+        ours = [path for path in sys.path if path]
+        (site / "ours.pth").write_text("\n".join(ours))
+        code = "from roadmap.grading.sandbox import available; print(available())"
+        command = [f"{folder}/bin/python", "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

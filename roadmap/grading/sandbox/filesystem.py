@@ -77,9 +77,8 @@ def build_root(room: Room) -> None:
             linux.MS_NOSUID | linux.MS_NODEV,
             f"size={_ROOT_SIZE},mode=755",
         )
-    with step("system and interpreter, read-only"):
+    with step("the system, read-only"):
         _show_system(root)
-        _show_interpreter(room)
     with step("/etc"):
         _make_etc(root)
     with step("/dev"):
@@ -87,6 +86,9 @@ def build_root(room: Room) -> None:
     (root / "proc").mkdir()
     with step("the disk"):
         _make_scratch(room)
+    # After the disk, which would cover an environment that lies in /tmp or below the home.
+    with step("the interpreter, read-only"):
+        _show_interpreter(room)
     with step("the work folder"):
         _copy_work(room)
     with step("a read-only root"):
