@@ -114,8 +114,10 @@ def test_program_of_a_cell_is_interrupted_too(kernel: Kernel) -> None:
 
 def test_interrupt_reaches_the_process_group(kernel: Kernel) -> None:
     kernel.run("import subprocess; child = subprocess.Popen(['sleep', '1000'])")
+    kernel.begin("print('in it', flush=True)\nwhile True: pass")
+    _wait_for_output(kernel, "in it")
     kernel.manager.interrupt_kernel()
-    # The signal may still meet the next cell instead of the idle kernel.
+    assert _reply(kernel) == "KeyboardInterrupt"
     until(lambda: kernel.run("child.poll()") == "-2")
 
 
