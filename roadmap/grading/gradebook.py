@@ -140,7 +140,8 @@ class ClassGradebook:
                 ordered.append({**cell, "metadata": meta, "source": mine["source"]})
             else:
                 ordered.append({"id": cell.get("id")})
-        return MasterNotebook(name, kernelspec, tuple(ordered))
+        code = (cell["source"] for cell in released if cell["cell_type"] == "code")
+        return MasterNotebook(name, kernelspec, tuple(ordered), tuple(code))
 
     def write(
         self,

@@ -6,35 +6,34 @@ only calls :func:`execute` and reads what it says about each cell.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
+import zmq
+from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import NoSuchKernel
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionComplete, DeadKernelError
-from nbclient.util import ensure_async
-from nbformat import NotebookNode, v4
+from nbformat import NotebookNode
 from traitlets.config import Config
 
+from roadmap.grading.outputs import Outputs, add_error
 from roadmap.grading.sandbox import KERNEL_NAME, SandboxError
 
-# A kernel that was interrupted has this many seconds to answer. It is longer than
-# nbclient's own wait for the last outputs of a cell (four seconds).
+# A kernel that was interrupted has this many seconds to answer, and one that has
+# answered this many to send what belongs to the answer.
 INTERRUPT_GRACE = 6.0
-# What one message costs to keep, beside its text.
-MESSAGE_COST = 200
-KEPT_WHEN_FULL = 2000
+OUTPUT_GRACE = 4.0
+ALIVE_LOOK = 0.1  # seconds between two looks whether a silent kernel lives
+GREETING = 0.1  # seconds until a kernel that does not answer is asked again
 # The system takes about a hundred bytes as the path of a socket.
 LONGEST_SOCKET_FOLDER = 95
-TRUNCATED = "\n... Output truncated ...\n"
 
 
 @dataclass(frozen=True)
@@ -97,34 +96,119 @@ def execute(
     with tempfile.TemporaryDirectory(
         dir=runtime, ignore_cleanup_errors=True
     ) as connection:
-        client = _Client(nb, cwd, Path(connection), settings)
-        return asyncio.run(_execute(client, settings, on_cell))
+        manager = _manager(nb, Path(connection), settings)
+        try:
+            with _client(manager, cwd, settings) as client:
+                kernel = _Kernel(nb, manager, client, settings.output_limit)
+                return _run_cells(kernel, settings, on_cell)
+        except NoSuchKernel as error:
+            return Outcome("error", f"the kernel {error.name!r} is not installed here")
+        except _NotStartedError as error:
+            return Outcome("error", f"the kernel did not start: {error}")
 
 
-async def _execute(
-    client: _Client, settings: ExecuteSettings, on_cell: Callable[[int, CellRun], None]
-) -> Outcome:
-    client.create_kernel_manager()
+class _NotStartedError(Exception):
+    """The kernel could not be started, or said nothing in time."""
+
+
+def _manager(
+    nb: NotebookNode, connection: Path, settings: ExecuteSettings
+) -> KernelManager:
+    config = Config()
+    config.KernelManager.connection_file = str(connection / "kernel.json")
+    spec = nb.metadata.get("kernelspec", {}).get("name", "python3")
+    kernel_name = settings.kernel_name or spec
+    if settings.sandbox is not None:
+        kernel_name = KERNEL_NAME
+        config.SandboxProvisioner.update(settings.limits)
+        config.SandboxProvisioner.server = settings.sandbox
+        config.SandboxProvisioner.memory_limit = settings.memory_limit
+    elif sys.platform != "win32" and len(str(connection)) < LONGEST_SOCKET_FOLDER:
+        # Ports are picked before the kernel binds them: with TCP, two kernels that
+        # start together can pick the same one.
+        config.KernelManager.transport = "ipc"
+        config.KernelManager.ip = str(connection / "s")
+    return KernelManager(kernel_name=kernel_name, config=config)
+
+
+@contextmanager
+def _client(
+    manager: KernelManager, cwd: Path, settings: ExecuteSettings
+) -> Iterator[BlockingKernelClient]:
+    """A new kernel's client; the kernel ends with the block.
+
+    Raises:
+        NoSuchKernel: it is not installed.
+        _NotStartedError: it did not start, or did not answer in time.
+    """
+    env = {**os.environ, "NBGRADER_EXECUTION": "autograde"}
+    arguments = list(settings.extra_arguments)
     try:
-        env = {**os.environ, "NBGRADER_EXECUTION": "autograde"}
-        await client.async_start_new_kernel(env=env)
-        await client.async_start_new_kernel_client()
-    except NoSuchKernel as error:
-        return Outcome("error", f"the kernel {error.name!r} is not installed here")
+        manager.start_kernel(cwd=str(cwd), env=env, extra_arguments=arguments)
     except (RuntimeError, OSError, SandboxError) as error:
-        return Outcome("error", f"the kernel did not start: {error}")
+        raise _NotStartedError(error) from error
+    client: BlockingKernelClient = manager.client()
     try:
-        return await _run_cells(client, settings, on_cell)
+        client.start_channels(stdin=False, hb=False)
+        _wait_until_ready(manager, client, settings.startup_timeout)
+        yield client
     finally:
-        await client._async_cleanup_kernel()
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        client.context.destroy(linger=0)
 
 
-async def _run_cells(
-    client: _Client, settings: ExecuteSettings, on_cell: Callable[[int, CellRun], None]
+def _wait_until_ready(
+    manager: KernelManager, client: BlockingKernelClient, timeout: float
+) -> None:
+    """Ask for the kernel's info until it is heard on both channels.
+
+    jupyter_client's own way ends with a pause of 0.2 s, to let the other channel join.
+    """
+    end = monotonic() + timeout
+    asked: set[str] = set()
+    heard: set[str] = set()
+    while len(heard) < 2:
+        asked.add(client.kernel_info())
+        for channel, msg in _messages(client, monotonic() + GREETING):
+            if msg["parent_header"].get("msg_id") in asked:
+                heard.add(channel)
+            if len(heard) == 2:
+                break
+        if not manager.is_alive():
+            raise _NotStartedError("it died")
+        if monotonic() > end:
+            raise _NotStartedError(f"no answer in {timeout:g} s")
+
+
+def _messages(
+    client: BlockingKernelClient, until: float
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What comes on the shell and the iopub channel, until a time, or until it is enough.
+
+    Raises:
+        Exception: of any kind; what came is no Jupyter message.
+    """
+    poller = zmq.Poller()
+    channels = {
+        client.shell_channel.socket: "shell",
+        client.iopub_channel.socket: "iopub",
+    }
+    for socket in channels:
+        poller.register(socket, zmq.POLLIN)
+    while (left := until - monotonic()) > 0:
+        for socket, _ in poller.poll(ceil(left * 1000)):
+            # Signed messages only: what has no valid signature raises.
+            _, parts = client.session.feed_identities(socket.recv_multipart())
+            yield channels[socket], client.session.deserialize(parts)
+
+
+def _run_cells(
+    kernel: _Kernel, settings: ExecuteSettings, on_cell: Callable[[int, CellRun], None]
 ) -> Outcome:
     deadline = monotonic() + settings.notebook_timeout
     stopped = []
-    for index, cell in enumerate(client.nb.cells):
+    for index, cell in enumerate(kernel.nb.cells):
         if cell.cell_type != "code":
             continue
         left = deadline - monotonic()
@@ -133,11 +217,9 @@ async def _run_cells(
                 "timeout",
                 f"stopped after {settings.notebook_timeout:g} s for the whole notebook",
             )
-        run, alive = await client.run_cell(
-            index, min(settings.cell_timeout or left, left)
-        )
+        run, alive = kernel.run_cell(index, min(settings.cell_timeout or left, left))
         on_cell(index, run)
-        where = f"code cell {client.code_cells_executed}"
+        where = f"code cell {kernel.count}"
         if run.state == "timeout":
             stopped.append(where)
         if not alive:
@@ -145,159 +227,112 @@ async def _run_cells(
                 return Outcome(
                     "timeout", f"{where} ran too long and would not be interrupted"
                 )
-            return client.death(where)
+            return kernel.death(where)
     if stopped:
         return Outcome("timeout", f"{', '.join(stopped)} ran too long")
     return Outcome("graded")
 
 
-class _Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
-    """nbclient, but a cell's end is always known and its output is bounded as it comes."""
+class _Kernel:
+    """A kernel that runs a notebook's cells one by one; each cell's end is known."""
 
     def __init__(
-        self, nb: NotebookNode, cwd: Path, connection: Path, settings: ExecuteSettings
+        self,
+        nb: NotebookNode,
+        manager: KernelManager,
+        client: BlockingKernelClient,
+        output_limit: int,
     ) -> None:
-        config = Config()
-        config.KernelManager.connection_file = str(connection / "kernel.json")
-        kernel_name = settings.kernel_name or ""
-        if settings.sandbox is not None:
-            kernel_name = KERNEL_NAME
-            config.SandboxProvisioner.update(settings.limits)
-            config.SandboxProvisioner.server = settings.sandbox
-            config.SandboxProvisioner.memory_limit = settings.memory_limit
-        elif sys.platform != "win32" and len(str(connection)) < LONGEST_SOCKET_FOLDER:
-            # Ports are picked before the kernel binds them: with TCP, two kernels that
-            # start together can pick the same one.
-            config.KernelManager.transport = "ipc"
-            config.KernelManager.ip = str(connection / "s")
-        super().__init__(
-            nb,
-            config=config,
-            resources={"metadata": {"path": str(cwd)}},
-            kernel_name=kernel_name,
-            extra_arguments=list(settings.extra_arguments),
-            startup_timeout=settings.startup_timeout,
-            allow_errors=True,
-            record_timing=False,
-            store_widget_state=False,
-            shutdown_kernel="immediate",
-            on_cell_executed=self._keep_reply,
-        )
-        self._limit = settings.output_limit
-        self._reply: dict[str, Any] | None = None
-        self._idle = False
-        self._room = 0
-        self._full: set[str] = set()
+        self.nb, self.count = nb, 0
+        self._manager, self._client = manager, client
+        self._outputs = Outputs(nb, output_limit)
+        self._outputs.kc = client  # output widgets answer through it
 
     def death(self, where: str) -> Outcome:
         """What to say of a kernel that did not live through a cell."""
-        provisioner = self.km.provisioner
+        provisioner = self._manager.provisioner
         if getattr(provisioner, "exit_reason", None) == "out_of_memory":
             return Outcome("out_of_memory", f"{where}: {provisioner.exit_message}")
         return Outcome("kernel_died", f"the kernel died in {where}")
 
-    async def run_cell(self, index: int, timeout: float) -> tuple[CellRun, bool]:
+    def run_cell(self, index: int, timeout: float) -> tuple[CellRun, bool]:
         """Run one cell for at most ``timeout`` seconds; also tells if the kernel lives on."""
         cell = self.nb.cells[index]
+        self._outputs.begin(cell)
         if not cell.source.strip():
             return CellRun("ok"), True
-        self._reply, self._idle, self._room, self._full = (
-            None,
-            False,
-            self._limit,
-            set(),
+        self.count += 1
+        answer = _Answer(
+            self._client.execute(cell.source, allow_stdin=False, stop_on_error=False)
         )
-        count = self.code_cells_executed + 1
-        task = asyncio.ensure_future(
-            self.async_execute_cell(cell, index, execution_count=count)
-        )
-        overran = not (await asyncio.wait({task}, timeout=timeout))[0]
+        alive = self._listen(answer, index, monotonic() + timeout)
+        overran = alive and not answer.complete
         if overran:
-            await ensure_async(self.km.interrupt_kernel())
-            if not (await asyncio.wait({task}, timeout=INTERRUPT_GRACE))[0]:
-                task.cancel()
-        alive = await self._settled(task)
-        cell.execution_count = count  # the kernel's own may be anything
+            self._manager.interrupt_kernel()
+            alive = (
+                self._listen(answer, index, monotonic() + INTERRUPT_GRACE)
+                and answer.complete
+            )
+        cell.execution_count = self.count  # the kernel's own may be anything
         if overran:
-            _add_error(
+            add_error(
                 cell, "CellTimeoutError", f"the cell was stopped after {timeout:.0f} s"
             )
             return CellRun("timeout"), alive
-        if not alive or self._reply is None or not self._idle:
+        if not alive or answer.reply is None or not answer.idle:
             return CellRun("lost"), alive
-        if self._reply["status"] == "ok":
+        if answer.reply["status"] == "ok":
             return CellRun("ok"), alive
-        ename, evalue = str(self._reply.get("ename")), str(self._reply.get("evalue"))
+        ename, evalue = (str(answer.reply.get(name)) for name in ("ename", "evalue"))
         if not any(output.output_type == "error" for output in cell.outputs):
-            _add_error(cell, ename, evalue)  # its traceback was not shown, or dropped
+            add_error(cell, ename, evalue)  # its traceback was not shown, or dropped
         return CellRun("error", ename, evalue), alive
 
-    async def _settled(self, task: asyncio.Future[Any]) -> bool:
-        """Wait for the cell's task; False when the kernel cannot go on."""
-        try:
-            await task
-        except (DeadKernelError, asyncio.CancelledError):
-            return False
-        except Exception:
-            # Not an error of the cell (those are outputs): the kernel sent something
-            # that is no Jupyter message, and what it says next means nothing.
-            return False
+    def _listen(self, answer: _Answer, index: int, until: float) -> bool:
+        """Take in what belongs to the cell until it is complete or the time is over.
+
+        False when the kernel cannot go on: it is dead, or what it says means nothing.
+        """
+        while not answer.complete and monotonic() < until:
+            try:
+                self._listen_a_while(
+                    answer, index, min(until, monotonic() + ALIVE_LOOK)
+                )
+            except Exception:
+                # Not an error of the cell (those are outputs): the kernel sent something
+                # that is no Jupyter message, and what it says next means nothing.
+                return False
+            if not answer.complete and not self._manager.is_alive():
+                return False
         return True
 
-    def _keep_reply(
-        self, cell: NotebookNode, cell_index: int, execute_reply: Any
-    ) -> None:
-        self._reply = execute_reply["content"]
-
-    def process_message(
-        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
-    ) -> NotebookNode | None:
-        """nbclient's, for messages that fit into what the cell may still say."""
-        kind = msg["msg_type"]
-        if kind == "clear_output":
-            self._room, self._full = self._limit, set()
-        elif kind in _OUTPUTS and not self._fits(kind, msg["content"]):
-            return None
-        try:
-            return super().process_message(msg, cell, cell_index)
-        except CellExecutionComplete:
-            self._idle = True
-            raise
-
-    def _fits(self, kind: str, content: dict[str, Any]) -> bool:
-        """Take the message off the room that is left; cut or refuse it when there is none."""
-        size = MESSAGE_COST + _size(content)
-        if size <= self._room:
-            self._room -= size
-            return True
-        # One cut message of each kind is kept: the verdict may be in it.
-        if kind in self._full or kind not in ("stream", "error", "execute_result"):
-            return False
-        self._full.add(kind)
-        if kind == "stream":
-            content["text"] = (
-                content["text"][: max(self._room - MESSAGE_COST, 0)] + TRUNCATED
-            )
-        elif kind == "error":
-            content["evalue"] = str(content["evalue"])[:KEPT_WHEN_FULL]
-            content["traceback"] = [f"{content['ename']}: {content['evalue']}"]
-        else:
-            text = str(content["data"].get("text/plain", ""))
-            content["data"] = {"text/plain": text[:KEPT_WHEN_FULL]}
-            content["metadata"] = {}
-        return True
+    def _listen_a_while(self, answer: _Answer, index: int, until: float) -> None:
+        for channel, msg in _messages(self._client, until):
+            if msg["parent_header"].get("msg_id") != answer.of:
+                continue
+            if channel == "shell":
+                answer.take_reply(msg["content"])
+            elif self._outputs.take(msg, index):
+                answer.idle = True
+            if answer.complete:
+                return
 
 
-_OUTPUTS = {"stream", "error", "execute_result", "display_data", "update_display_data"}
+@dataclass
+class _Answer:
+    """What a kernel has said of one cell: the reply, and that it is idle again."""
 
+    of: str
+    idle: bool = False
+    reply: dict[str, Any] | None = None
+    _outputs_until: float = float("inf")
 
-def _size(content: dict[str, Any]) -> int:
-    text = content.get("text")
-    return len(text) if isinstance(text, str) else len(json.dumps(content, default=str))
+    def take_reply(self, content: dict[str, Any]) -> None:
+        self.reply = content
+        self._outputs_until = monotonic() + OUTPUT_GRACE
 
-
-def _add_error(cell: NotebookNode, ename: str, evalue: str) -> None:
-    traceback = [f"{ename}: {evalue}"]
-    cell.outputs.append(
-        v4.new_output("error", ename=ename, evalue=evalue, traceback=traceback)
-    )
+    @property
+    def complete(self) -> bool:
+        """Whether nothing more is to be waited for."""
+        replied = self.reply is not None
+        return replied and (self.idle or monotonic() > self._outputs_until)

@@ -18,11 +18,24 @@ class MasterNotebook:
 
     A cell with a grade id is whole: released metadata, the source with its hidden
     tests. Of any other cell only its ``id`` is there, to find its place.
+    ``released`` are the sources of all code cells as learners get them; there are none
+    when the assignment is known from the gradebook alone.
     """
 
     name: str
     kernelspec: Mapping[str, Any]
     cells: tuple[Cell, ...]
+    released: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MasterNotebook:
+        """What :func:`dataclasses.asdict` and JSON made of one."""
+        return cls(
+            data["name"],
+            data["kernelspec"],
+            tuple(data["cells"]),
+            tuple(data["released"]),
+        )
 
     def graded(self) -> dict[str, float]:
         """Points of each cell that earns any, by grade id: tests, written answers, tasks."""

@@ -19,7 +19,7 @@ from roadmap.grading.gradebook import ClassGradebook, database_errors
 from roadmap.grading.master import MasterNotebook
 from roadmap.grading.rows import write_text
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,7 @@ def _read_record(path: Path, digest: str) -> list[MasterNotebook] | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["digest"] != digest:
             return None
-        return [
-            MasterNotebook(nb["name"], nb["kernelspec"], tuple(nb["cells"]))
-            for nb in data["notebooks"]
-        ]
+        return [MasterNotebook.from_dict(nb) for nb in data["notebooks"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not written yet, or by another version: it is made anew
 

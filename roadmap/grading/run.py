@@ -32,7 +32,7 @@ from roadmap.grading.supervise import NotebookResult, StoppedError, run_job
 from roadmap.grading.verdict import NEEDS_MARKING, NO_RESPONSE
 from roadmap.grading.worker import Job
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
 TIMESTAMP = "timestamp.txt"
 
 

@@ -18,7 +18,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -29,7 +29,8 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from roadmap.grading.kernel import CellRun, ExecuteSettings, execute
+from roadmap.grading.innocent import cannot_forge
+from roadmap.grading.kernel import CellRun, ExecuteSettings, Outcome, execute
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
 from roadmap.grading.processes import kill_descendants
 from roadmap.grading.proof import forged_cells
@@ -112,10 +113,7 @@ def _send(connection: Connection, event: str, **details: Any) -> None:
 def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
     _send(connection, "start", notebook=name)
     start = monotonic()
-    master_data = job.masters[name]
-    master = MasterNotebook(
-        name, master_data["kernelspec"], tuple(master_data["cells"])
-    )
+    master = MasterNotebook.from_dict(job.masters[name])
     try:
         nb = rebuild(read_notebook(Path(job.notebooks[name])), master)
         _write(nb, Path(job.out, f"{name}.ipynb"))
@@ -138,18 +136,8 @@ def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
                 connection, "cell", cell=meta["grade_id"], score=score, message=message
             )
 
-    settings = ExecuteSettings(
-        **{**job.settings, "extra_arguments": tuple(job.settings["extra_arguments"])}
-    )
-    runtime = Path(job.runtime)
     try:
-        with _as_it_is_now(nb, job) as (before, cwd):
-            outcome = execute(nb, Path(job.cwd), runtime, settings, report)
-            provable = set(passed) - set(job.unprovable.get(name, []))
-            if job.prove and provable:
-                seconds = monotonic() - start
-                forged = forged_cells(before, provable, cwd, runtime, settings, seconds)
-                _send(connection, "forged", cells=forged)
+        outcome = _run(job, nb, master, report, connection, passed)
     except (
         Exception
     ) as error:  # a fault of ours: it ends this notebook's row, not the batch
@@ -157,6 +145,35 @@ def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
         return
     _write(nb, Path(job.out, f"{name}.ipynb"))
     _end(connection, outcome.status, outcome.message, start)
+
+
+def _run(
+    job: Job,
+    nb: NotebookNode,
+    master: MasterNotebook,
+    report: Callable[[int, CellRun], None],
+    connection: Connection,
+    passed: Collection[str],
+) -> Outcome:
+    """Run the notebook; and again, with twins, if a pass of its code needs proof.
+
+    ``passed`` are the grade ids of the checks that ``report`` found to have passed.
+    """
+    settings = ExecuteSettings(
+        **{**job.settings, "extra_arguments": tuple(job.settings["extra_arguments"])}
+    )
+    cwd, runtime = Path(job.cwd), Path(job.runtime)
+    if not job.prove or cannot_forge(nb, master, cwd):
+        return execute(nb, cwd, runtime, settings, report)
+    start = monotonic()
+    with _as_it_is_now(nb, job) as (before, place):
+        outcome = execute(nb, cwd, runtime, settings, report)
+        provable = set(passed) - set(job.unprovable.get(master.name, []))
+        if provable:
+            seconds = monotonic() - start
+            forged = forged_cells(before, provable, place, runtime, settings, seconds)
+            _send(connection, "forged", cells=forged)
+    return outcome
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import pytest
 from nbformat import NotebookNode, v4
 from tiny_course import notebook
 
-from roadmap.grading.kernel import TRUNCATED, CellRun, ExecuteSettings, Outcome, execute
+from roadmap.grading.kernel import CellRun, ExecuteSettings, Outcome, execute
+from roadmap.grading.outputs import TRUNCATED
 
 SETTINGS = ExecuteSettings(None, (), 60.0, 20.0, 60.0, 10_000, 2**31)
 

@@ -14,7 +14,11 @@ from typing import Any, NoReturn
 
 import zmq
 from ipykernel.heartbeat import Heartbeat
+from ipykernel.iostream import OutStream
+from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from IPython.core.compilerop import CachingCompiler
+from traitlets import DottedObjectName, Type
 
 from roadmap.grading.sandbox import linux, room
 from roadmap.grading.sandbox.channel import Channel
@@ -24,6 +28,12 @@ from roadmap.grading.sandbox.request import Request
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 _CONNECTION_FILE = f"{room.RUN}/kernel.json"
 _BACKLOG = 100
+_SETTINGS = (
+    "--HistoryManager.hist_file=:memory:",
+    # The default mode colours the source round each call: forty times the time, and a
+    # failed check would show the hidden tests below it.
+    "--InteractiveShell.xmode=Plain",
+)
 
 Sockets = dict[int, socket.socket]
 
@@ -82,10 +92,27 @@ def _set_environment(env: Mapping[str, str], cwd: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+class Stream(OutStream):
+    """ipykernel's, but nothing waits for its thread when there is nothing to send."""
+
+    def flush(self) -> None:
+        if self._flush_pending or self._subprocess_flush_pending:
+            super().flush()  # type: ignore[no-untyped-call]
+
+
+class Kernel(IPythonKernel):
+    """ipykernel's, without what only a debugger or a person before a screen needs."""
+
+    compiler_class = Type(CachingCompiler)
+    _execute_sleep = 0.0
+
+
 class KernelApp(IPKernelApp):  # not _KernelApp: traitlets makes options of class names
     """IPython's kernel, on sockets that are open already."""
 
     sockets: Sockets
+    kernel_class = Type(Kernel, klass=IPythonKernel)
+    outstream_class = DottedObjectName(f"{__name__}.Stream")
 
     def _try_bind_socket(self, s: Any, port: int) -> int:
         s.setsockopt(zmq.USE_FD, self.sockets.pop(port).detach())
@@ -118,6 +145,5 @@ def _initialized(request: Request, sockets: Sockets) -> KernelApp:
     Path(_CONNECTION_FILE).write_text(json.dumps(connection), encoding="utf-8")
     app: KernelApp = KernelApp.instance()
     app.sockets = sockets
-    in_memory = "--HistoryManager.hist_file=:memory:"
-    app.initialize(["-f", _CONNECTION_FILE, in_memory, *request.arguments])
+    app.initialize(["-f", _CONNECTION_FILE, *_SETTINGS, *request.arguments])
     return app

@@ -35,8 +35,7 @@ from roadmap.grading.sandbox.request import (
 )
 
 _COURSE = "nbgrader_config.py"
-_LOOK = 0.005  # seconds between two looks for the kernel's start
-_POLL = 0.05
+_LOOK = 0.005  # seconds between two looks for the kernel's start, or its end
 _DEFAULT = Limits()
 
 
@@ -180,7 +179,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]  # not ty
         """Wait until the kernel and all of its processes are gone."""
         if self._kernel is not None:
             while await self.poll() is None:
-                await asyncio.sleep(_POLL)
+                await asyncio.sleep(_LOOK)
             self._kernel.close()
             self._kernel = None
         return await self.poll()
@@ -193,9 +192,14 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]  # not ty
             self._kernel.signal(signum)
 
     async def kill(self, restart: bool = False) -> None:
-        """End the kernel and every process of its sandbox."""
+        """End the kernel and every process of its sandbox; they are gone afterwards.
+
+        Were they not, jupyter_client would look again only a tenth of a second later.
+        """
         if self._kernel is not None:
             self._kernel.kill()
+            while await self.poll() is None:
+                await asyncio.sleep(_LOOK)
 
     async def terminate(self, restart: bool = False) -> None:
         """Ask the kernel to end."""

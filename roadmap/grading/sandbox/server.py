@@ -23,11 +23,12 @@ from pathlib import Path
 from roadmap.grading.sandbox import isolate, supervisor
 
 # What a kernel would import when it starts, with its first cell, error or shell command,
-# and what notebooks of any course import.
+# and what notebooks of any course, or of this one, import.
 PRELOAD = (
     "asyncio",
     "dataclasses",
     "debugpy",
+    "decimal",
     "faulthandler",
     "http.server",
     "ipykernel.debugger",
@@ -45,6 +46,9 @@ PRELOAD = (
     "pygments.formatters.terminal256",
     "pygments.lexers.python",
     "pygments.styles.default",
+    "roadmap.practice.quiz",
+    "roadmap.progress.extension",
+    "roadmap.progress.widget",
     "sqlite3",
     "stack_data.core",
     "tornado.platform.asyncio",

@@ -1,0 +1,90 @@
+"""Outputs of a notebook's cells, made of the kernel's messages and bounded as they come."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete
+from nbformat import NotebookNode, v4
+
+# What one message costs to keep, beside its text.
+MESSAGE_COST = 200
+KEPT_WHEN_FULL = 2000
+TRUNCATED = "\n... Output truncated ...\n"
+_OUTPUTS = {"stream", "error", "execute_result", "display_data", "update_display_data"}
+
+
+class Outputs(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
+    """nbclient's keeping of outputs, with a limit of ``limit`` characters a cell.
+
+    Only its understanding of messages is used: displays that are updated, outputs that
+    are cleared, output widgets. Someone else talks to the kernel.
+    """
+
+    def __init__(self, nb: NotebookNode, limit: int) -> None:
+        super().__init__(nb, store_widget_state=False, record_timing=False)
+        self.reset_execution_trackers()
+        self._limit = limit
+        self._room = limit
+        self._full: set[str] = set()
+
+    def begin(self, cell: NotebookNode) -> None:
+        """Empty the cell's outputs; what comes next is its own."""
+        cell.outputs = []
+        self.clear_before_next_output = False
+        self._room, self._full = self._limit, set()
+
+    def take(self, msg: dict[str, Any], index: int) -> bool:
+        """Take in a message of the cell at ``index``; True if it was the last.
+
+        Raises:
+            Exception: of any kind; what came is no Jupyter message.
+        """
+        kind = msg["msg_type"]
+        if kind == "clear_output":
+            self._room, self._full = self._limit, set()
+        elif kind in _OUTPUTS and not self._fits(kind, msg["content"]):
+            return False
+        try:
+            self.process_message(msg, self.nb.cells[index], index)
+        except CellExecutionComplete:
+            return True
+        return False
+
+    def _fits(self, kind: str, content: dict[str, Any]) -> bool:
+        """Take the message off the room that is left; cut or refuse it when there is none."""
+        size = MESSAGE_COST + _size(content)
+        if size <= self._room:
+            self._room -= size
+            return True
+        # One cut message of each kind is kept: the verdict may be in it.
+        if kind in self._full or kind not in ("stream", "error", "execute_result"):
+            return False
+        self._full.add(kind)
+        if kind == "stream":
+            content["text"] = (
+                content["text"][: max(self._room - MESSAGE_COST, 0)] + TRUNCATED
+            )
+        elif kind == "error":
+            content["evalue"] = str(content["evalue"])[:KEPT_WHEN_FULL]
+            content["traceback"] = [f"{content['ename']}: {content['evalue']}"]
+        else:
+            text = str(content["data"].get("text/plain", ""))
+            content["data"] = {"text/plain": text[:KEPT_WHEN_FULL]}
+            content["metadata"] = {}
+        return True
+
+
+def add_error(cell: NotebookNode, ename: str, evalue: str) -> None:
+    """Put an error below a cell whose own was not shown."""
+    traceback = [f"{ename}: {evalue}"]
+    cell.outputs.append(
+        v4.new_output("error", ename=ename, evalue=evalue, traceback=traceback)
+    )
+
+
+def _size(content: dict[str, Any]) -> int:
+    text = content.get("text")
+    return len(text) if isinstance(text, str) else len(json.dumps(content, default=str))
