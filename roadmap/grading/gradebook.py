@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import v4
-from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Gradebook,
+    InvalidEntry,
+    MissingEntry,
+    Notebook,
+)
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
-from roadmap.grading.master import MasterNotebook
+from roadmap.grading.innocent import usable_names
+from roadmap.grading.master import MasterNotebook, is_answer
 from roadmap.grading.rows import Row
 from roadmap.grading.verdict import NO_RESPONSE
 
@@ -140,8 +148,12 @@ class ClassGradebook:
                 ordered.append({**cell, "metadata": meta, "source": mine["source"]})
             else:
                 ordered.append({"id": cell.get("id")})
-        code = (cell["source"] for cell in released if cell["cell_type"] == "code")
-        return MasterNotebook(name, kernelspec, tuple(ordered), tuple(code))
+        code = [cell["source"] for cell in released if cell["cell_type"] == "code"]
+        checks = [cell["source"] for cell in cells.values() if not is_answer(cell)]
+        names = sorted(usable_names([*code, *checks]))
+        return MasterNotebook(
+            name, kernelspec, tuple(ordered), tuple(code), tuple(names)
+        )
 
     def write(
         self,
@@ -168,10 +180,20 @@ class ClassGradebook:
                 submission = self._db.update_or_create_submission(
                     assignment, student, timestamp=timestamp
                 )
-            for notebook in submission.notebooks:
-                row = by_name[notebook.name]
-                _write_notebook(notebook, row, unanswered.get(notebook.name, ()))
-                notebook.late_submission_penalty = None
+            # In sight, so that each mark finds its cell without a query of its own.
+            cells = (
+                self._db.db.query(BaseCell)
+                .join(Notebook)
+                .join(Assignment)
+                .filter(Assignment.name == assignment)
+                .all()
+            )
+            with self._db.db.no_autoflush:
+                for notebook in submission.notebooks:
+                    row = by_name[notebook.name]
+                    _write_notebook(notebook, row, unanswered.get(notebook.name, ()))
+                    notebook.late_submission_penalty = None
+            del cells
             self._db.db.commit()
             if submission.total_seconds_late > 0:
                 for name in [notebook.name for notebook in submission.notebooks]:

@@ -31,6 +31,7 @@ import statistics
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -116,6 +117,28 @@ _ATTRIBUTES = (
 _IMPORTABLE = {".py", ".pyc", ".pyd", ".so"}
 
 
+def usable_names(sources: Iterable[str]) -> set[str]:
+    """Names that the author's code binds and the learner's may use.
+
+    What it imports is not for the learner's code, unless that could import it itself.
+    """
+    modules = _Modules()
+    bound: set[str] = set()
+    for source in sources:
+        tree = _parsed(source)
+        modules.visit(tree)
+        bound.update(_bound(tree))
+    return bound - modules.others
+
+
+def _parsed(source: str) -> ast.Module:
+    """The author's code, which may have magics; nothing if it is no Python at all."""
+    for text in (source, TransformerManager().transform_cell(source)):
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return ast.parse(text)
+    return ast.Module([], [])
+
+
 def cannot_forge(nb: NotebookNode, master: MasterNotebook, folder: Path) -> bool:
     """Whether nothing the learner wrote could pass a check unduly.
 
@@ -124,44 +147,27 @@ def cannot_forge(nb: NotebookNode, master: MasterNotebook, folder: Path) -> bool
     """
     if any(path.suffix in _IMPORTABLE for path in folder.rglob("*")):
         return False
-    released = Counter(master.released)
-    given: list[ast.Module] = []
     own: list[ast.Module] = []
     try:
-        for cell, is_own in _code(nb, released):
-            if is_own:
-                own.append(ast.parse(cell))
-                if _may_be_magic(own[-1], cell):
-                    return False
-            else:
-                given.append(_parsed(cell))
-        return _all_allowed(own, given)
+        for source in _own_code(nb, Counter(master.released)):
+            own.append(ast.parse(source))
+            if _may_be_magic(own[-1], source):
+                return False
+        return _all_allowed(own, master.names)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
 
 
-def _parsed(source: str) -> ast.Module:
-    """The author's code, which may have magics."""
-    try:
-        return ast.parse(source)
-    except SyntaxError:
-        plain: str = TransformerManager().transform_cell(source)
-        return ast.parse(plain)
-
-
-def _code(nb: NotebookNode, released: Counter[str]) -> Iterator[tuple[str, bool]]:
-    """The sources of the code cells, and whether each is the learner's."""
+def _own_code(nb: NotebookNode, released: Counter[str]) -> Iterator[str]:
+    """The sources of the code cells that are the learner's."""
     for cell in nb.cells:
-        if cell.cell_type != "code":
-            continue
         locked = "nbgrader" in cell.metadata and not is_answer(cell)
-        if locked:
-            yield cell.source, False
-        elif released[cell.source] > 0:
+        if cell.cell_type != "code" or locked:
+            continue
+        if released[cell.source] > 0:
             released[cell.source] -= 1  # a second one is the learner's doing
-            yield cell.source, False
         else:
-            yield cell.source, True
+            yield cell.source
 
 
 def _may_be_magic(tree: ast.Module, source: str) -> bool:
@@ -176,13 +182,8 @@ def _may_be_magic(tree: ast.Module, source: str) -> bool:
     return False
 
 
-def _all_allowed(own: Iterable[ast.Module], given: Iterable[ast.Module]) -> bool:
-    modules = _Modules()
-    for tree in given:
-        modules.visit(tree)
-    bound = {name for tree in (*own, *given) for name in _bound(tree)}
-    # What the author's code imports is not for the learner's to use, if it is not allowed.
-    known = (bound - modules.others) | _BUILTINS
+def _all_allowed(own: Iterable[ast.Module], names: Iterable[str]) -> bool:
+    known = {name for tree in own for name in _bound(tree)}.union(names, _BUILTINS)
     return all(
         all(_allowed(node, known) for node in _but_types(tree))
         and all(map(_may_be_bound, _bound(tree)))

@@ -18,14 +18,16 @@ class MasterNotebook:
 
     A cell with a grade id is whole: released metadata, the source with its hidden
     tests. Of any other cell only its ``id`` is there, to find its place.
-    ``released`` are the sources of all code cells as learners get them; there are none
-    when the assignment is known from the gradebook alone.
+    ``released`` are the sources of all code cells as learners get them, ``names`` what
+    the author's code binds and answers may use; there are none when the assignment is
+    known from the gradebook alone.
     """
 
     name: str
     kernelspec: Mapping[str, Any]
     cells: tuple[Cell, ...]
     released: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MasterNotebook:
@@ -35,6 +37,7 @@ class MasterNotebook:
             data["kernelspec"],
             tuple(data["cells"]),
             tuple(data["released"]),
+            tuple(data["names"]),
         )
 
     def graded(self) -> dict[str, float]:

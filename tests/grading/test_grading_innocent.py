@@ -8,7 +8,7 @@ import pytest
 from nbformat import NotebookNode, v4
 from tiny_course import notebook
 
-from roadmap.grading.innocent import cannot_forge
+from roadmap.grading.innocent import cannot_forge, usable_names
 from roadmap.grading.master import MasterNotebook
 
 GIVEN = "%load_ext roadmap\nimport sys\nfrom decimal import Decimal\nshop = {}"
@@ -20,7 +20,8 @@ def judged(answer: str, folder: Path, *more: NotebookNode) -> bool:
     cells = [v4.new_code_cell(GIVEN), v4.new_code_cell(answer)]
     check = v4.new_code_cell("import ctypes\nassert f(1) == 2")
     check.metadata.nbgrader = {"grade": True, "solution": False, "grade_id": "t"}
-    master = MasterNotebook("p1", {}, (), (GIVEN, STUB))
+    names = usable_names([GIVEN, STUB, check.source])
+    master = MasterNotebook("p1", {}, (), (GIVEN, STUB), tuple(names))
     return cannot_forge(notebook(*cells, check, *more), master, folder)
 
 
