@@ -17,10 +17,10 @@ from roadmap.grading.verdict import strip_ansi
 PLACEHOLDER = "# (hidden test)"
 _SHORTEST = 4  # a shorter line, e.g. a bracket, gives nothing away
 
-# In IPython's tracebacks: where a frame is, and the numbered lines of source below it.
-_FRAME = re.compile(r"\s*(?:Cell In|Input In) ?\[(\d+)\]")
+# In tracebacks: where a frame is, and the source below it, with line numbers or without.
+_FRAME = re.compile(r"\s*(?:Cell In|Input In) ?\[(\d+)\](?:, line (\d+))?")
 _NUMBERED = re.compile(r"\s*(?:-+>)?\s*(\d+)(?:\s.*)?")
-_ELLIPSIS = re.compile(r"\s*\(\.\.\.\)\s*")
+_SOURCE = re.compile(rf"\s{{4}}.*|{_NUMBERED.pattern}")
 
 
 def take_out_hidden_tests(nb: NotebookNode, begin: str, end: str) -> None:
@@ -82,17 +82,23 @@ def _clean(
 
 
 def _without_lines(numbers: Mapping[int, Collection[int]], trace: str) -> str:
-    """The traceback without the source lines of these cells that have these numbers."""
+    """The traceback without the source lines of these cells that have these numbers.
+
+    Of a frame that stands in such a line, no source is left.
+    """
     kept: list[str] = []
     hidden: Collection[int] = ()
+    in_hidden = False
     for line in strip_ansi(trace).split("\n"):
         if frame := _FRAME.match(line):
             hidden = numbers.get(int(frame[1]), ())
-        elif source := _NUMBERED.fullmatch(line):
-            if int(source[1]) in hidden:
-                line = f"      {PLACEHOLDER}"
-        elif not _ELLIPSIS.fullmatch(line):
-            hidden = ()
+            in_hidden = int(frame[2] or 0) in hidden
+        elif not _SOURCE.fullmatch(line):
+            hidden, in_hidden = (), False
+        elif in_hidden or (
+            (found := _NUMBERED.fullmatch(line)) and int(found[1]) in hidden
+        ):
+            line = f"    {PLACEHOLDER}"
         if not (kept and PLACEHOLDER in line and kept[-1] == line):
             kept.append(line)
     return "\n".join(kept)
