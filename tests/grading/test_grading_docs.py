@@ -16,7 +16,9 @@ from roadmap.grading.sandbox.provisioner import SandboxProvisioner
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "grading.md").read_text()
-ROW = re.compile(r"^\| `c\.(\w+)\.(\w+)` \| `(.*?)` \| ?(.*?) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `c\.(\w+)\.(\w+)` \| `(.*?)` \| ?(.*?) \| (.+) \|$", re.MULTILINE
+)
 UNITS = {"timeout": "seconds", "time_limit": "seconds", "memory_limit": "bytes"}
 
 

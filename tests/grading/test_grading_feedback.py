@@ -169,9 +169,7 @@ def test_the_overview_lists_every_notebook_also_one_that_is_missing(
     found = page(graded, "ben", "index.html")
     assert [a["href"] for a in found.all("a")][:1] == ["p1.html"]
     words = " ".join(found.text.split())
-    assert "Sums 0 of 9 2 with no marks · 1 to be marked" in words.replace(
-        "marks 1", "marks · 1"
-    )
+    assert "Sums 0 of 9 2 with no marks 1 to be marked" in words
     assert "p2 0 of 3 p2.ipynb was not handed in" in words
     assert "0 of 12 points" in words
 
