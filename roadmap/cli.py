@@ -247,7 +247,7 @@ def grade(
 @_ROOT
 @_STUDENT
 def feedback(assignment: str, root: Path, students: tuple[str, ...]) -> None:
-    """Write feedback/*/ASSIGNMENT: a safe HTML page for each graded notebook."""
+    """Write feedback/*/ASSIGNMENT: safe HTML pages, an overview and one for each notebook."""
     from roadmap.grading import feedback as write_feedback
 
     pages = write_feedback(assignment, root, students=students)

@@ -55,6 +55,9 @@ class Grader(LoggingConfigurable):  # type: ignore[misc]  # traitlets is not typ
         help="Whether each notebook is run a second time with negative twins, so that "
         "an answer that passes whatever it is compared with earns nothing.",
     ).tag(config=True)
+    show_hidden_tests = Bool(
+        False, help="Whether feedback pages show the source of hidden tests."
+    ).tag(config=True)
 
 
 class LogTail(logging.Handler):
@@ -136,6 +139,10 @@ class NbgraderCourse:
     def state(self, *parts: str) -> Path:
         """Where the grader keeps what it has to remember."""
         return self.root.joinpath(STATE, *parts)
+
+    def record(self, assignment: str, student: str) -> Path:
+        """Where it is written what was graded of a submission, and how it ended."""
+        return self.state("graded", assignment, f"{student}.json")
 
     @contextmanager
     def alone(self, assignment: str) -> Iterator[None]:

@@ -52,6 +52,36 @@ class Person:
         return ", ".join(filter(None, (self.last_name, self.first_name)))
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A graded cell's points.
+
+    ``automatic`` are those that its checks gave, if any did; ``awaited`` tells that a
+    person has yet to give some, ``by_hand`` that one did.
+    """
+
+    score: float
+    automatic: float | None
+    max_score: float
+    awaited: bool
+    by_hand: bool
+
+
+@dataclass(frozen=True)
+class NotebookMarks:
+    """What a learner is told of one notebook; marks and comments are by grade id.
+
+    ``score`` is before ``late_penalty``, both in points.
+    """
+
+    name: str
+    score: float
+    max_score: float
+    late_penalty: float
+    cells: Mapping[str, Mark]
+    comments: Mapping[str, str]
+
+
 class ClassGradebook:
     """An open gradebook; use it from one thread.
 
@@ -111,6 +141,16 @@ class ClassGradebook:
                 )
                 for submission in self._db.assignment_submissions(assignment)
             }
+
+    def marks(self, assignment: str, student: str) -> list[NotebookMarks]:
+        """A submission's marks, notebooks in order of their names; none if it has none."""
+        with database_errors(self._course):
+            try:
+                submission = self._db.find_submission(assignment, student)
+            except MissingEntry:
+                return []
+            notebooks = [_marks(notebook) for notebook in submission.notebooks]
+        return sorted(notebooks, key=lambda notebook: notebook.name)
 
     def people(self) -> dict[str, Person]:
         """Everybody in the gradebook by id, in order of ids."""
@@ -210,6 +250,27 @@ class ClassGradebook:
         self._db.db.rollback()
         preprocessor = AssignLatePenalties(parent=self._course.app)
         preprocessor.preprocess(v4.new_notebook(), {"nbgrader": resources})
+
+
+def _marks(notebook: Any) -> NotebookMarks:
+    marks = {
+        grade.name: Mark(
+            float(grade.score),
+            grade.auto_score,
+            float(grade.max_score),
+            awaited=grade.needs_manual_grade and grade.manual_score is None,
+            by_hand=grade.manual_score is not None,
+        )
+        for grade in notebook.grades
+    }
+    return NotebookMarks(
+        notebook.name,
+        float(notebook.score),
+        float(notebook.max_score),
+        float(notebook.late_submission_penalty or 0),
+        marks,
+        {c.name: c.comment for c in notebook.comments if c.comment},
+    )
 
 
 def _write_notebook(notebook: Any, row: Row, unanswered: Sequence[str]) -> None:

@@ -1,62 +1,53 @@
-"""Feedback pages: nbgrader's, without scripts and without the hidden tests."""
+"""Feedback pages: one for each graded notebook, and an overview for each learner.
+
+They are plain HTML: no script, nothing that is fetched from anywhere, nothing of the
+hidden tests, and nothing of a learner that could act.
+"""
 
 from __future__ import annotations
 
-import glob
-import html
-import os
-import re
+import json
 import shutil
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-import bleach  # type: ignore[import-untyped]
-from bleach.css_sanitizer import CSSSanitizer  # type: ignore[import-untyped]
-from jinja2 import pass_context
-from nbconvert.exporters import HTMLExporter
-from nbformat import NotebookNode
+import nbformat
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import ClearHiddenTests
-from nbgrader.preprocessors.base import NbGraderPreprocessor
+from pygments.formatters import HtmlFormatter
 
 from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
-from roadmap.grading.gradebook import database_errors
-from roadmap.grading.master import nbgrader
+from roadmap.grading.gradebook import ClassGradebook, NotebookMarks
+from roadmap.grading.hidden_tests import take_out_hidden_tests
 from roadmap.grading.publish import move_into_place, new_folder
-from roadmap.grading.verdict import strip_ansi
+from roadmap.grading.rows import Row
+from roadmap.grading.safe_html import SafePage
+from roadmap.grading.views import NotebookView, view
 
-TEXT = {"text/plain", "text/latex"}
-HTML = {"text/html", "text/markdown"}
-IMAGES = {"image/png", "image/jpeg"}
-HIDDEN = "# (hidden test)"
-SHORTEST_HIDDEN = 4  # a shorter line, e.g. a bracket, gives nothing away
-
-TAGS = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        a abbr b blockquote br caption code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i
-        img kbd li ol p pre s samp small span strong sub summary sup table tbody td tfoot th
-        thead tr tt u ul var
-        """,
-    )
+# nbgrader's release_feedback reads these beside the pages.
+_FOR_RELEASE = ("timestamp.txt", "submission_secret.txt")
+# A second wall: even what slips through the cleaning runs nothing and asks nobody.
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'"
 )
-CSS = CSSSanitizer()
 
 
 def feedback(
     assignment: str, root: Path, *, students: Sequence[str] = ()
 ) -> list[Path]:
-    """Write ``feedback/*/ASSIGNMENT``: an HTML page for each autograded notebook.
+    """Write ``feedback/*/ASSIGNMENT``: an overview and a page for each autograded notebook.
 
-    Pages show marks, comments and what the checks said; hidden tests are taken out
-    and what learners wrote or printed cannot run as a script.
+    Pages show marks, comments and what the checks said. Hidden tests are taken out,
+    unless ``c.Grader.show_hidden_tests``; what learners wrote or printed cannot act.
 
     Returns:
-        The pages written, students in order.
+        The pages written, students in order, the overview of each first.
 
     Raises:
         UsageError: there is no such course, graded assignment or student.
@@ -65,13 +56,13 @@ def feedback(
     course = NbgraderCourse(root)
     written: list[Path] = []
     failed: list[str] = []
-    with course.alone(assignment):
+    with course.alone(assignment), ClassGradebook.open(course) as gradebook:
         for student, folder in course.graded(assignment, students).items():
-            if any(folder.glob("*.ipynb")):
-                try:
-                    written += _write_pages(course, assignment, student)
-                except RoadmapError as error:
-                    failed.append(f"{student} ({error})")
+            marks = gradebook.marks(assignment, student)
+            try:
+                written += _write_pages(course, assignment, student, folder, marks)
+            except RoadmapError as error:
+                failed.append(f"{student} ({error})")
     if failed:
         raise RoadmapError(
             f"no feedback for {'; '.join(failed)}; {len(written)} pages of the others are written"
@@ -79,160 +70,130 @@ def feedback(
     return written
 
 
-def _write_pages(course: NbgraderCourse, assignment: str, student: str) -> list[Path]:
-    target = course.folder(course.coursedir.feedback_directory, student, assignment)
-    with tempfile.TemporaryDirectory(prefix="roadmap-feedback-") as stage:
-        made = course.folder(stage, student, assignment)
-        converter = _SafeFeedback(stage, coursedir=course.coursedir, parent=course.app)
-        course.coursedir.assignment_id = assignment
-        course.coursedir.student_id = glob.escape(student)
-        before = Path.cwd()
-        try:
-            with database_errors(course):
-                converter.start()
-            new = new_folder(target)
-            shutil.copytree(made, new)
-        except RoadmapError:
-            raise
-        except (Exception, SystemExit) as error:
-            said = (
-                next(iter(reversed(course.tail())), "")
-                or f"{type(error).__name__}: {error}"
-            )
-            raise RoadmapError(said) from error
-        finally:
-            os.chdir(before)
-    move_into_place(course, new, target, converter.permissions)
-    return sorted(target.glob("*.html"))
+@dataclass(frozen=True)
+class Entry:
+    """A line of the overview; ``page`` is None for a notebook that has none."""
+
+    marks: NotebookMarks
+    page: str | None
+    view: NotebookView | None
+    remark: str | None
 
 
-class _SafeFeedback(GenerateFeedback):  # type: ignore[misc]  # nbgrader is not typed
-    """nbgrader's feedback through the two classes below, into a folder of its own."""
-
-    def __init__(self, stage: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._stage = stage
-        self.exporter_class = SafeHTMLExporter
-        self.preprocessors: list[type] = [*self.preprocessors, SafePage]
-
-    @property
-    def _output_directory(self) -> str:
-        return self._stage
-
-
-class SafeHTMLExporter(HTMLExporter):  # type: ignore[misc]
-    """Cleans rendered Markdown; nbgrader's template puts it on the page as it comes."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.sanitize_html = True
-
-    @pass_context
-    def markdown2html(self, context: Any, source: str) -> str:
-        """Markdown as HTML that holds no script."""
-        return safe_html(super().markdown2html(context, source))
-
-
-class SafePage(NbGraderPreprocessor):  # type: ignore[misc]
-    """Takes out of a notebook what must not reach a page."""
-
-    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Remove hidden tests, active outputs and metadata that the template prints."""
-        hidden = self._take_out_hidden_tests(nb)
-        for cell in nb.cells:
-            cell.metadata = {
-                key: cell.metadata[key] for key in ("nbgrader",) if key in cell.metadata
-            }
-            if cell.cell_type == "raw":
-                cell.source = html.escape(cell.source)
-            elif cell.cell_type == "code":
-                cell.outputs = [_safe_output(output, hidden) for output in cell.outputs]
-        return nb, resources
-
-    def _take_out_hidden_tests(self, nb: NotebookNode) -> list[str]:
-        """Cut them from the test cells; returns their lines."""
-        markers = ClearHiddenTests(parent=self)
-        hidden: list[str] = []
-        for cell in nb.cells:
-            if not nbgrader(cell).get("grade"):
-                continue
-            kept, inside = [], False
-            for line in cell.source.split("\n"):
-                if markers.begin_test_delimeter in line:
-                    inside = True
-                    kept.append(HIDDEN)
-                elif markers.end_test_delimeter in line:
-                    inside = False
-                elif inside:
-                    hidden.append(line.strip())
-                else:
-                    kept.append(line)
-            cell.source = "\n".join(kept)
-        visible = {
-            line.strip() for cell in nb.cells for line in cell.source.split("\n")
-        }
-        lines = {line for line in hidden if len(line) >= SHORTEST_HIDDEN} - visible
-        return sorted(lines, key=len, reverse=True)
-
-
-def _safe_output(output: NotebookNode, hidden: Iterable[str]) -> NotebookNode:
-    if output.output_type == "stream":
-        output.text = _without(hidden, output.text)
-    elif output.output_type == "error":
-        output.traceback = [_without(hidden, line) for line in output.traceback]
-    else:
-        output.metadata = {}
-        data = {
-            kind: value for kind, value in output.data.items() if isinstance(value, str)
-        }
-        output.data = {
-            kind: _without(hidden, value) if kind not in IMAGES else value
-            for kind, value in data.items()
-            if kind in TEXT | HTML | IMAGES
-        }
-        if "text/html" in output.data:
-            output.data["text/html"] = safe_html(output.data["text/html"])
-    return output
-
-
-def _without(hidden: Iterable[str], text: str) -> str:
-    """``text`` with the hidden lines replaced; colours go only where one was found."""
-    bare = strip_ansi(text)
-    found = [line for line in hidden if line in bare]
-    if not found:
-        return text
-    for line in found:
-        bare = bare.replace(line, HIDDEN)
-    return bare
-
-
-def safe_html(text: str) -> str:
-    """HTML with formatting, tables, links and embedded pictures, and nothing that acts."""
-    cleaned: str = bleach.clean(
-        text,
-        tags=TAGS,
-        attributes=_attribute_is_safe,
-        protocols={"http", "https", "mailto", "data"},
-        css_sanitizer=CSS,
-        strip=True,
-    )
-    return cleaned
-
-
-def _attribute_is_safe(tag: str, name: str, value: str) -> bool:
-    if name == "src":
-        return tag == "img" and value.startswith(
-            ("https:", "http:", "data:image/png", "data:image/jpeg")
+def _write_pages(
+    course: NbgraderCourse,
+    assignment: str,
+    student: str,
+    folder: Path,
+    marks: Sequence[NotebookMarks],
+) -> list[Path]:
+    if not marks:
+        raise RoadmapError(
+            f"no marks in the gradebook; run `roadmap grade {assignment}`"
         )
-    if name == "href":
-        return tag == "a" and not value.strip().lower().startswith("data:")
-    return name in {
-        "class",
-        "style",
-        "title",
-        "alt",
-        "width",
-        "height",
-        "colspan",
-        "rowspan",
+    target = course.folder(course.coursedir.feedback_directory, student, assignment)
+    new = new_folder(target)
+    try:
+        new.mkdir(parents=True)
+        remarks = _remarks(course, assignment, student, marks)
+        entries = [
+            _write_notebook(course, student, folder, new, found, remarks)
+            for found in marks
+        ]
+        overview = _overview_name(entries)
+        content = {"assignment": assignment, "student": student, "entries": entries}
+        _write(new / overview, "overview.html.j2", **content)
+        for name in _FOR_RELEASE:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, new / name)
+        settings = GenerateFeedback(coursedir=course.coursedir, parent=course.app)
+        move_into_place(course, new, target, settings.permissions)
+    except OSError as error:
+        raise RoadmapError(f"{target}: cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return [target / name for name in [overview, *[e.page for e in entries if e.page]]]
+
+
+def _write_notebook(
+    course: NbgraderCourse,
+    student: str,
+    folder: Path,
+    new: Path,
+    marks: NotebookMarks,
+    remarks: Mapping[str, str],
+) -> Entry:
+    path = folder / f"{marks.name}.ipynb"
+    remark = remarks.get(marks.name)
+    if not path.is_file():
+        return Entry(marks, None, None, remark or "no graded notebook")
+    try:
+        nb = nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError) as error:
+        raise RoadmapError(f"{path}: cannot be read: {error}") from error
+    if not course.grader.show_hidden_tests:
+        markers = ClearHiddenTests(parent=course.app)
+        take_out_hidden_tests(
+            nb, markers.begin_test_delimeter, markers.end_test_delimeter
+        )
+    shown = view(nb, marks, SafePage(folder))
+    page = f"{marks.name}.html"
+    _write(
+        new / page, "notebook.html.j2", student=student, notebook=shown, remark=remark
+    )
+    return Entry(marks, page, shown, remark)
+
+
+def _overview_name(entries: Sequence[Entry]) -> str:
+    taken = {entry.page for entry in entries}
+    return "overview.html" if "index.html" in taken else "index.html"
+
+
+def _remarks(
+    course: NbgraderCourse,
+    assignment: str,
+    student: str,
+    marks: Sequence[NotebookMarks],
+) -> dict[str, str]:
+    """What grading said of whole notebooks, if the marks are still those of that grading."""
+    try:
+        text = course.record(assignment, student).read_text(encoding="utf-8")
+        rows = [Row.from_dict(row) for row in json.loads(text)["rows"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # graded by nbgrader, or by another version
+    automatic = {
+        found.name: {name: mark.automatic for name, mark in found.cells.items()}
+        for found in marks
     }
+    return {
+        row.notebook: row.message
+        for row in rows
+        if row.message
+        and automatic.get(row.notebook)
+        == {name: cell.score for name, cell in row.cells.items()}
+    }
+
+
+def _write(path: Path, template: str, **content: object) -> None:
+    text = _templates().get_template(template).render(content)
+    path.write_text(text, encoding="utf-8", errors="replace")
+
+
+@cache
+def _templates() -> Environment:
+    folder = Path(__file__).parent / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["points"] = lambda value: f"{round(value, 2):g}"
+    light, dark = (
+        Markup(HtmlFormatter(style=style).get_style_defs(".highlight"))  # noqa: S704
+        for style in ("default", "github-dark")
+    )
+    style = Markup((folder / "style.css").read_text(encoding="utf-8"))  # noqa: S704
+    environment.globals.update(policy=POLICY, style=style, light=light, dark=dark)
+    return environment

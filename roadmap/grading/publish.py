@@ -17,6 +17,7 @@ from roadmap.grading.course import NbgraderCourse
 from roadmap.grading.master import nbgrader
 from roadmap.grading.rows import Row
 from roadmap.grading.submission import Folder
+from roadmap.grading.verdict import NOT_PASSED
 
 
 def stage(
@@ -81,7 +82,7 @@ def _say_what_did_not_run(nb: NotebookNode, row: Row) -> None:
                 cell.outputs.append(
                     v4.new_output(
                         "error",
-                        ename="NotPassed",
+                        ename=NOT_PASSED,
                         evalue=score.message,
                         traceback=[score.message],
                     )

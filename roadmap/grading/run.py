@@ -119,7 +119,7 @@ def _keep(course: NbgraderCourse, gradebook: ClassGradebook, graded: _Graded) ->
     """Marks, then the folder, then the record that says both are there."""
     if graded.folder is None:
         return
-    record = _record_path(course, graded.assignment, graded.student)
+    record = course.record(graded.assignment, graded.student)
     record.unlink(missing_ok=True)
     gradebook.write(
         graded.assignment,
@@ -135,10 +135,6 @@ def _keep(course: NbgraderCourse, gradebook: ClassGradebook, graded: _Graded) ->
         "rows": [row.to_dict() for row in graded.rows],
     }
     write_text(record, json.dumps(data))
-
-
-def _record_path(course: NbgraderCourse, assignment: str, student: str) -> Path:
-    return course.state("graded", assignment, f"{student}.json")
 
 
 class _Run:
@@ -225,7 +221,7 @@ class _Run:
         if student not in self._known or not target.is_dir():
             return None
         try:
-            data = _read_json(_record_path(self._course, assignment, student))
+            data = _read_json(self._course.record(assignment, student))
             if data.get("fingerprint") != fingerprint:
                 return None
             return [Row.from_dict(row) for row in data["rows"]]

@@ -14,6 +14,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 NEEDS_MARKING = "to be marked by a person"
 NO_RESPONSE = "No response."
+# The name of the error that stands for a check which did not run, or does not count.
+NOT_PASSED = "NotPassed"
 
 
 def judge(cell: NotebookNode, points: float, run: CellRun) -> tuple[float, str | None]:

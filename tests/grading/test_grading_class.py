@@ -442,9 +442,12 @@ def test_second_run_grades_nothing_again(graded: Class) -> None:
 
 def test_feedback_has_no_script_and_no_hidden_test(graded: Class) -> None:
     assert graded.pages == [
+        "broken/ps1/index.html",
         "broken/ps1/p2.html",
+        "perfect/ps1/index.html",
         "perfect/ps1/p1.html",
         "perfect/ps1/p2.html",
+        "script/ps1/index.html",
         "script/ps1/p1.html",
         "script/ps1/p2.html",
     ]
