@@ -39,9 +39,13 @@ def stage(
     for path in sorted(executed.glob("*.ipynb")):
         nb = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
         _say_what_did_not_run(nb, rows[path.stem])
-        for preprocessor in (IgnorePattern, ClearMetadataPreprocessor, LimitOutput):
-            nb, _ = preprocessor(parent=course.autograde)(nb, {})
-        nbformat.write(nb, folder / path.name)
+        for kind in (IgnorePattern, ClearMetadataPreprocessor, LimitOutput):
+            preprocessor = kind(parent=course.autograde)
+            if preprocessor.enabled:  # called, it would copy the notebook first
+                nb, _ = preprocessor.preprocess(nb, {})
+        # Made by us, so there is nothing to validate, as nbformat.write does.
+        text = v4.writes_json(nb) + "\n"
+        (folder / path.name).write_text(text, encoding="utf-8")
     return folder
 
 

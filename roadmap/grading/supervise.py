@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from time import monotonic
@@ -21,6 +21,9 @@ from roadmap.grading.rows import Status
 from roadmap.grading.worker import Job
 
 POLL = 0.1  # seconds between two looks at the memory
+# A sandboxed kernel has a supervisor of its own: what is looked at here is the process
+# that only keeps its outputs.
+SANDBOXED_POLL = 1.0
 EVENT_LIMIT = 1_000_000  # bytes of one event
 # What a notebook may take on top of its own limits: to be read, rebuilt and written.
 SLACK = 30.0
@@ -116,6 +119,7 @@ class _Watch:
         settings = job.settings
         once = settings["notebook_timeout"] + settings["startup_timeout"]
         self._time_limit = (2 if job.prove else 1) * once + SLACK
+        self._poll = SANDBOXED_POLL if settings["sandbox"] else POLL
         self._started = self._next_look = monotonic()
         self._over_memory = False
 
@@ -148,7 +152,7 @@ class _Watch:
     def listen(self) -> None:
         """Take in events until all notebooks ended, or the process did."""
         with suppress(BrokenPipeError):
-            self._connection.send_bytes(json.dumps(asdict(self._job)).encode())
+            self._connection.send_bytes(json.dumps(vars(self._job)).encode())
         while len(self.ended) < len(self._names):
             if self._stop.is_set():
                 raise StoppedError
@@ -188,7 +192,7 @@ class _Watch:
         """See to the limits; False when the process had to be ended."""
         if monotonic() < self._next_look or len(self.ended) == len(self._names):
             return True
-        self._next_look = monotonic() + POLL
+        self._next_look = monotonic() + self._poll
         pid = self._process.pid
         assert pid is not None  # noqa: S101  # it was started
         if monotonic() - self._started > self._time_limit:

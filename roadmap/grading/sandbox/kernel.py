@@ -17,6 +17,7 @@ from ipykernel.heartbeat import Heartbeat
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.compilerop import CachingCompiler
 from traitlets import DottedObjectName, Type
 
@@ -100,9 +101,24 @@ class Stream(OutStream):
             super().flush()  # type: ignore[no-untyped-call]
 
 
+class Shell(ZMQInteractiveShell):
+    """ipykernel's, which has each cell transformed twice: once to see if it awaits."""
+
+    _transformed: tuple[str, str] | None = None
+
+    def transform_cell(self, raw_cell: str) -> str:
+        if self._transformed and self._transformed[0] == raw_cell:
+            cell, self._transformed = self._transformed[1], None
+        else:
+            cell = super().transform_cell(raw_cell)
+            self._transformed = raw_cell, cell
+        return cell
+
+
 class Kernel(IPythonKernel):
     """ipykernel's, without what only a debugger or a person before a screen needs."""
 
+    shell_class = Type(Shell)
     compiler_class = Type(CachingCompiler)
     _execute_sleep = 0.0
 
