@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -14,26 +14,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from nbgrader.utils import parse_utc
 
 from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
+from roadmap.grading.engine import Engine, make_folders, open_engine
 from roadmap.grading.gradebook import ClassGradebook
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
 from roadmap.grading.publish import copy_files, move_into_place, stage
 from roadmap.grading.register import Master, load_master
 from roadmap.grading.rows import CellScore, Row, write_text
-from roadmap.grading.sandbox import ForkServer, available
 from roadmap.grading.submission import SUFFIX, Folder, scan
-from roadmap.grading.supervise import NotebookResult, StoppedError, run_job
+from roadmap.grading.supervise import NotebookResult, StoppedError
 from roadmap.grading.verdict import NEEDS_MARKING, NO_RESPONSE
 from roadmap.grading.worker import Job
 
 RECORD_SCHEMA = 2
 TIMESTAMP = "timestamp.txt"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def grade(
@@ -44,6 +44,7 @@ def grade(
     workers: int | None = None,
     force: bool = False,
     sandbox: bool = True,
+    scheduler: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Grade what was handed in for ``assignment`` in the course directory ``root``.
@@ -52,31 +53,32 @@ def grade(
     the other as they are done. What is graded and unchanged is not graded again, unless
     ``force``. Kernels run in a sandbox, unless ``sandbox`` is false: then learners' code
     has the rights of whoever calls this. ``students`` limits it to some; ``workers``
-    submissions run at once (None: one for each core). ``on_progress`` hears
-    (done, total) submissions, first (0, total).
+    submissions run at once (None: one for each core). With ``scheduler``, the address
+    of a Dask scheduler, they run on its workers, and None means one for each of their
+    threads. ``on_progress`` hears (done, total) submissions, first (0, total).
 
     Returns:
         A row for every notebook that was expected or handed in, students in order.
 
     Raises:
         UsageError: there is no such course, assignment, submission or student.
-        RoadmapError: the host cannot isolate kernels; or the gradebook or the file
-            system refuses, and what is graded is kept.
+        RoadmapError: a host cannot isolate kernels; the gradebook, the file system or
+            the scheduler refuses. What is graded is kept.
     """
     course = NbgraderCourse(root)
     with (
         course.alone(assignment),
         ClassGradebook.open(course) as gradebook,
-        _fork_server(sandbox) as address,
+        open_engine(scheduler, sandbox) as engine,
     ):
         master = load_master(course, assignment, gradebook)
         folders = course.submissions(assignment, students)
-        run = _Run(course, master, gradebook.students(assignment), address)
+        run = _Run(course, master, gradebook.students(assignment), engine)
         if on_progress:
             on_progress(0, len(folders))
         run.calibrate()
         done: dict[str, list[Row]] = {}
-        with ThreadPoolExecutor(workers or os.cpu_count() or 1, "grade") as pool:
+        with ThreadPoolExecutor(workers or engine.at_once, "grade") as pool:
             futures = [
                 pool.submit(run.grade, student, path, force)
                 for student, path in folders.items()
@@ -145,13 +147,14 @@ class _Run:
         course: NbgraderCourse,
         master: Master,
         known: set[str],
-        sandbox: str | None,
+        engine: Engine,
     ) -> None:
         self.stop = threading.Event()
+        self._engine = engine
         self._course = course
         self._master = master
         self._known = known
-        self._settings = replace(course.execute_settings(), sandbox=sandbox)
+        self._settings = replace(course.execute_settings(), sandbox=engine.sandbox)
         source = course.source(master.assignment)
         self._source = self._scan(source) if source.is_dir() else None
         self._base = self._common_fingerprint()
@@ -171,7 +174,8 @@ class _Run:
                 results = self._results(self._source, scratch)
             forged = {name: result.forged for name, result in results.items()}
             known = {"of": self._base, "unprovable": forged}
-            write_text(record, json.dumps(known))
+            if not any(result.status == "error" for result in results.values()):
+                write_text(record, json.dumps(known))
         self._unprovable = known["unprovable"]
 
     def _scan(self, path: Path) -> Folder:
@@ -202,9 +206,14 @@ class _Run:
             if known is not None:
                 return _Graded(student, self._master.assignment, known)
             return self._grade(student, submitted, fingerprint)
-        except StoppedError:
-            raise
+        except (StoppedError, RoadmapError):
+            raise  # it is the same for all
         except Exception as error:  # ours or the machine's fault; the others go on
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise RoadmapError(
+                    f"{error.filename or student}: cannot be written: {error.strerror}; make "
+                    "room, then give the command again: what is graded is kept"
+                ) from error
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             result = NotebookResult(
                 message=f"not graded, and no mark was written: {reason}"
@@ -279,6 +288,8 @@ class _Run:
                 results[name] = NotebookResult("invalid", f"{file}: {problem}")
             elif name not in results:
                 present[name] = str(submitted.path / file)
+        if not present:
+            return results
         job = self._job(scratch, present)
         copy_files(
             self._course,
@@ -287,21 +298,15 @@ class _Run:
             submitted,
             self._source,
         )
-        return results | run_job(job, self._course.grader.memory_limit, self.stop)
+        memory_limit = self._course.grader.memory_limit
+        return results | self._engine.run_job(job, memory_limit, self.stop)
 
     def _fits(self, path: Path) -> bool:
         return path.stat().st_size <= int(self._course.grader.notebook_limit)
 
     def _job(self, scratch: Path, notebooks: Mapping[str, str]) -> Job:
-        folders = {
-            "cwd": scratch / token_hex(4) / self._master.assignment,
-            "out": scratch / "out",
-            "runtime": scratch / "run",
-        }
-        for folder in folders.values():
-            folder.mkdir(parents=True)
         return Job(
-            **{name: str(folder) for name, folder in folders.items()},
+            **make_folders(scratch, self._master.assignment),
             notebooks=notebooks,
             masters={name: asdict(self._master.notebooks[name]) for name in notebooks},
             settings=asdict(self._settings),
@@ -341,26 +346,6 @@ class _Run:
             for name in names
             if name not in self._master.notebooks
         ]
-
-
-@contextmanager
-def _fork_server(wanted: bool) -> Iterator[str | None]:
-    """The address to have sandboxed kernels from.
-
-    Raises:
-        RoadmapError: this host cannot isolate them.
-    """
-    if not wanted:
-        yield None
-        return
-    missing = available()
-    if missing:
-        raise RoadmapError(
-            f"this host cannot isolate learners' code: {'; '.join(missing)}; "
-            "--no-sandbox runs it all the same, with your own rights"
-        )
-    with ForkServer() as server:
-        yield server.address
 
 
 @contextmanager
