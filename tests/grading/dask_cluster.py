@@ -32,11 +32,10 @@ class DaskCluster:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
-        self._environment = environment
+        self._environment = {**environment, "DASK_TEMPORARY_DIRECTORY": str(folder)}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._file = folder / "scheduler.json"
         listen = ("--host", "127.0.0.1", "--port", "0", *PRIVATE)
-        listen += ("--local-directory", str(folder / "scheduler"))
         self.scheduler = self._start(
             "scheduler", *listen, "--scheduler-file", self._file
         )
