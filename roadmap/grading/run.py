@@ -10,10 +10,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from nbgrader.utils import parse_utc
@@ -23,7 +24,7 @@ from roadmap.grading.course import NbgraderCourse
 from roadmap.grading.engine import Engine, make_folders, open_engine
 from roadmap.grading.gradebook import ClassGradebook
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
-from roadmap.grading.publish import copy_files, move_into_place, stage
+from roadmap.grading.publish import copy_files, discard, move_into_place, stage
 from roadmap.grading.register import Master, load_master
 from roadmap.grading.rows import CellScore, Row, write_text
 from roadmap.grading.submission import SUFFIX, Folder, scan
@@ -69,11 +70,12 @@ def grade(
     with (
         course.alone(assignment),
         ClassGradebook.open(course) as gradebook,
+        _scratch(course, assignment) as scratch,
         open_engine(scheduler, sandbox) as engine,
     ):
         master = load_master(course, assignment, gradebook)
         folders = course.submissions(assignment, students)
-        run = _Run(course, master, gradebook.students(assignment), engine)
+        run = _Run(course, master, gradebook.students(assignment), engine, scratch)
         if on_progress:
             on_progress(0, len(folders))
         run.calibrate()
@@ -112,9 +114,7 @@ class _Graded:
 
     def clean(self) -> None:
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            with suppress(OSError):
-                self.folder.parent.rmdir()  # made for it, if there is nothing else
+            discard(self.folder)
 
 
 def _keep(course: NbgraderCourse, gradebook: ClassGradebook, graded: _Graded) -> None:
@@ -148,9 +148,11 @@ class _Run:
         master: Master,
         known: set[str],
         engine: Engine,
+        scratch: Path,
     ) -> None:
         self.stop = threading.Event()
         self._engine = engine
+        self._scratch = scratch
         self._course = course
         self._master = master
         self._known = known
@@ -170,7 +172,7 @@ class _Run:
         record = self._course.state("twins", f"{self._master.assignment}.json")
         known = _read_json(record)
         if known.get("of") != self._base:
-            with _scratch() as scratch:
+            with self._room() as scratch:
                 results = self._results(self._source, scratch)
             forged = {name: result.forged for name, result in results.items()}
             known = {"of": self._base, "unprovable": forged}
@@ -209,11 +211,6 @@ class _Run:
         except (StoppedError, RoadmapError):
             raise  # it is the same for all
         except Exception as error:  # ours or the machine's fault; the others go on
-            if isinstance(error, OSError) and error.errno in NO_ROOM:
-                raise RoadmapError(
-                    f"{error.filename or student}: cannot be written: {error.strerror}; make "
-                    "room, then give the command again: what is graded is kept"
-                ) from error
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             result = NotebookResult(
                 message=f"not graded, and no mark was written: {reason}"
@@ -240,7 +237,7 @@ class _Run:
     def _grade(self, student: str, submitted: Folder, fingerprint: str) -> _Graded:
         assignment = self._master.assignment
         timestamp, problem = _timestamp(submitted)
-        with _scratch() as scratch:
+        with self._room() as scratch:
             results = self._results(submitted, scratch)
             remarks = [problem] if problem else []
             remarks += [
@@ -259,18 +256,31 @@ class _Run:
             rows += self._extra(student, submitted)
             if any(row.status == "error" for row in rows):
                 return _Graded(student, assignment, rows)
-            folder = stage(
-                self._course,
-                self._course.autograded(student, assignment),
-                submitted,
-                self._source,
-                scratch / "out",
-                by_name,
-            )
+            target = self._course.autograded(student, assignment)
+            with _telling_no_room(target):
+                folder = stage(
+                    self._course,
+                    target,
+                    submitted,
+                    self._source,
+                    scratch / "out",
+                    by_name,
+                )
         unanswered = {name: result.unanswered or [] for name, result in results.items()}
         return _Graded(
             student, assignment, rows, fingerprint, timestamp, unanswered, folder
         )
+
+    @contextmanager
+    def _room(self) -> Iterator[Path]:
+        """A folder for one submission, for as long as it is graded."""
+        with (
+            _telling_no_room(self._scratch),
+            tempfile.TemporaryDirectory(
+                dir=self._scratch, ignore_cleanup_errors=True
+            ) as folder,
+        ):
+            yield Path(folder)
 
     def _results(self, submitted: Folder, scratch: Path) -> dict[str, NotebookResult]:
         """Run the notebooks that can be; say of the others why not."""
@@ -349,11 +359,34 @@ class _Run:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(
-        prefix="roadmap-", ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
+def _scratch(course: NbgraderCourse, assignment: str) -> Iterator[Path]:
+    """A folder for temporary files; what a killed run left of its own is removed."""
+    record = course.state("graded", f"{assignment}.scratch.json")
+    left = _read_json(record).get("folder")
+    if left is not None:
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.gettempdir(), f"roadmap-{token_hex(8)}")
+    write_text(record, json.dumps({"folder": str(folder)}))
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        record.unlink(missing_ok=True)
+
+
+@contextmanager
+def _telling_no_room(path: Path) -> Iterator[None]:
+    """Raises RoadmapError, for ``path``, when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise RoadmapError(
+            f"{path}: cannot be written: {error.strerror}; make room, then give the "
+            "command again: what is graded is kept"
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
