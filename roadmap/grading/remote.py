@@ -23,7 +23,10 @@ from time import monotonic
 from typing import Any
 
 import dask
-from distributed import CancelledError, Client, Future, KilledWorker, Status, get_worker
+from distributed import CancelledError, Client, Future, KilledWorker, get_worker
+from distributed.comm import parse_address, parse_host_port
+from distributed.comm.registry import get_backend
+from distributed.security import Security
 
 from roadmap.errors import RoadmapError, UsageError
 from roadmap.grading import parcel
@@ -74,15 +77,28 @@ def connect(address: str, sandbox: bool) -> Iterator[Engine]:
 
 @contextmanager
 def _client(address: str) -> Iterator[Client]:
+    security = Security()  # as Dask's own settings say
     try:
-        client = Client(address, timeout=CONNECT, set_as_default=False)
+        scheme, place = parse_address(address)
+        get_backend(scheme)
+        parse_host_port(place, 8786)
+    except ValueError as error:
+        raise UsageError(f"--scheduler {address}: {_line(error)}") from error
+    secure = security.get_connection_args("client").get("ssl_context")
+    if address.startswith("tls://") and secure is None:
+        raise UsageError(
+            f"--scheduler {address}: TLS needs certificates; name them in Dask's settings, "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY"
+        )
+    try:
+        client = Client(
+            address, timeout=CONNECT, set_as_default=False, security=security
+        )
     except OSError as error:
         raise RoadmapError(
             f"{address}: no Dask scheduler answers there; start one with "
             f"`dask scheduler`, and see that this machine can reach it ({_line(error)})"
         ) from error
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"--scheduler {address}: {_line(error)}") from error
     with client:
         yield client
 
@@ -237,8 +253,7 @@ def _stopped_when_cancelled() -> Iterator[threading.Event]:
     def watch() -> None:
         while not over.wait(LOOK):
             task = worker.state.tasks.get(key)
-            wanted = task is not None and task.state != "cancelled"
-            if not wanted or worker.status in (Status.closing, Status.closed):
+            if task is None or task.state == "cancelled":
                 stop.set()
                 return
 
