@@ -198,7 +198,12 @@ _STUDENT = click.option(
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Submissions at once.  [default: cores]",
+    help="Submissions at once.  [default: cores; with --scheduler what its workers take]",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run on the workers of a Dask scheduler, e.g. tcp://host:8786.",
 )
 @click.option("--force", is_flag=True, help="Grade again what is graded and unchanged.")
 @click.option(
@@ -217,6 +222,7 @@ def grade(
     root: Path,
     students: tuple[str, ...],
     workers: int | None,
+    scheduler: str | None,
     force: bool,
     no_sandbox: bool,
     json_file: Path | None,
@@ -233,6 +239,7 @@ def grade(
             workers=workers,
             force=force,
             sandbox=not no_sandbox,
+            scheduler=scheduler,
             on_progress=lambda done, total: bar.update(
                 task, completed=done, total=total
             ),

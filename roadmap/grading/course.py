@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from nbgrader.apps.baseapp import NbGrader
@@ -26,6 +25,10 @@ from roadmap.grading.kernel import ExecuteSettings
 
 CONFIG = "nbgrader_config.py"
 STATE = ".roadmap"
+# PostgreSQL would wait for ever, for a server that does not answer and for a lock.
+# SQLite's driver waits five seconds.
+PATIENCE = {"connect_timeout": "10", "options": "-c lock_timeout=10s"}
+LIBPQ = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
 ANY = "\N{SNOWMAN}"  # stands for an unknown part of a path; no nbgrader name holds it
 
 
@@ -122,7 +125,7 @@ class NbgraderCourse:
             raise UsageError(f"{config}: cannot be loaded: {detail}") from error
         self.coursedir: CourseDirectory = self.app.coursedir
         self.coursedir.root = str(self.root)
-        self.coursedir.db_url = _absolute(self.coursedir.db_url, self.root)
+        self.coursedir.db_url = _db_url(self.coursedir.db_url, self.root)
         self.grader = Grader(parent=self.app)
         self.execute = Execute(parent=self.app)
         self.autograde = Autograde(coursedir=self.coursedir, parent=self.app)
@@ -158,8 +161,8 @@ class NbgraderCourse:
                 yield
         except Timeout:
             raise RoadmapError(
-                f"{self.root}: {assignment} is being graded by another `roadmap grade`; "
-                "wait until it is done"
+                f"{path}: {assignment} is being graded by another `roadmap grade`, which "
+                "holds this lock; wait until it is done"
             ) from None
         except PermissionError as error:
             raise RoadmapError(
@@ -266,10 +269,21 @@ def _some(names: Iterable[str]) -> str:
     )
 
 
-def _absolute(db_url: str, root: Path) -> str:
-    """SQLite takes a relative path from where the command was given; nbgrader runs at the root."""
+def _db_url(db_url: str, root: Path) -> str:
+    """The URL with an absolute path in it, or with limits to how long to wait.
+
+    SQLite takes a relative path from where the command was given; nbgrader runs at the root.
+    """
     url = make_url(db_url)
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+    if url.drivername in LIBPQ:
+        url = url.update_query_dict({**PATIENCE, **url.query})
+    elif url.get_backend_name() == "sqlite" and url.database not in (
+        None,
+        "",
+        ":memory:",
+    ):
+        url = url.set(database=str(root / str(url.database)))
+    else:
         return db_url
-    path: Any = url.set(database=str(root / str(url.database)))
-    return str(path.render_as_string(hide_password=False))
+    text: str = url.render_as_string(hide_password=False)
+    return text

@@ -318,7 +318,9 @@ def database_errors(
     except (SQLAlchemyError, InvalidEntry, ImportError) as error:
         if db is not None:
             db.db.rollback()
-        url = make_url(course.coursedir.db_url).render_as_string(hide_password=True)
+        # A query can hold a password, too.
+        shown = make_url(course.coursedir.db_url).set(query={})
+        url = shown.render_as_string(hide_password=True)
         detail = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise RoadmapError(
             f"{url}: the gradebook cannot be used: {detail}; see that it is there and that "

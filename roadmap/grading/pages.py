@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from nbformat import ValidationError
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import ClearHiddenTests
 from pygments.formatters import HtmlFormatter
@@ -129,7 +130,7 @@ def _write_notebook(
         return Entry(marks, None, None, remark or "no graded notebook")
     try:
         nb = nbformat.read(path, as_version=4)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, ValidationError) as error:
         raise RoadmapError(f"{path}: cannot be read: {error}") from error
     if not course.grader.show_hidden_tests:
         markers = ClearHiddenTests(parent=course.app)

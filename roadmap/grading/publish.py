@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -34,8 +35,25 @@ def stage(
     folder into place with :func:`move_into_place`.
     """
     folder = new_folder(target)
+    try:
+        _fill(folder, course, target.name, submitted, source, executed, rows)
+    except BaseException:
+        discard(folder)
+        raise
+    return folder
+
+
+def _fill(
+    folder: Path,
+    course: NbgraderCourse,
+    assignment: str,
+    submitted: Folder,
+    source: Folder | None,
+    executed: Path,
+    rows: Mapping[str, Row],
+) -> None:
     folder.mkdir(parents=True)
-    copy_files(course, target.name, folder, submitted, source)
+    copy_files(course, assignment, folder, submitted, source)
     for path in sorted(executed.glob("*.ipynb")):
         nb = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
         _say_what_did_not_run(nb, rows[path.stem])
@@ -46,7 +64,13 @@ def stage(
         # Made by us, so there is nothing to validate, as nbformat.write does.
         text = v4.writes_json(nb) + "\n"
         (folder / path.name).write_text(text, encoding="utf-8")
-    return folder
+
+
+def discard(folder: Path) -> None:
+    """Remove what :func:`stage` has laid out, and will not come into place."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()  # made for it, if there is nothing else
 
 
 def new_folder(target: Path) -> Path:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,19 +21,20 @@ from nbgrader.utils import parse_utc
 
 from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
+from roadmap.grading.engine import Engine, make_folders, open_engine
 from roadmap.grading.gradebook import ClassGradebook
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
-from roadmap.grading.publish import copy_files, move_into_place, stage
+from roadmap.grading.publish import copy_files, discard, move_into_place, stage
 from roadmap.grading.register import Master, load_master
 from roadmap.grading.rows import CellScore, Row, write_text
-from roadmap.grading.sandbox import ForkServer, available
 from roadmap.grading.submission import SUFFIX, Folder, scan
-from roadmap.grading.supervise import NotebookResult, StoppedError, run_job
+from roadmap.grading.supervise import NotebookResult, StoppedError
 from roadmap.grading.verdict import NEEDS_MARKING, NO_RESPONSE
 from roadmap.grading.worker import Job
 
 RECORD_SCHEMA = 2
 TIMESTAMP = "timestamp.txt"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def grade(
@@ -44,6 +45,7 @@ def grade(
     workers: int | None = None,
     force: bool = False,
     sandbox: bool = True,
+    scheduler: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Grade what was handed in for ``assignment`` in the course directory ``root``.
@@ -52,31 +54,33 @@ def grade(
     the other as they are done. What is graded and unchanged is not graded again, unless
     ``force``. Kernels run in a sandbox, unless ``sandbox`` is false: then learners' code
     has the rights of whoever calls this. ``students`` limits it to some; ``workers``
-    submissions run at once (None: one for each core). ``on_progress`` hears
-    (done, total) submissions, first (0, total).
+    submissions run at once (None: one for each core). With ``scheduler``, the address
+    of a Dask scheduler, they run on its workers, and None means one for each of their
+    threads. ``on_progress`` hears (done, total) submissions, first (0, total).
 
     Returns:
         A row for every notebook that was expected or handed in, students in order.
 
     Raises:
         UsageError: there is no such course, assignment, submission or student.
-        RoadmapError: the host cannot isolate kernels; or the gradebook or the file
-            system refuses, and what is graded is kept.
+        RoadmapError: a host cannot isolate kernels; the gradebook, the file system or
+            the scheduler refuses. What is graded is kept.
     """
     course = NbgraderCourse(root)
     with (
         course.alone(assignment),
         ClassGradebook.open(course) as gradebook,
-        _fork_server(sandbox) as address,
+        _scratch(course, assignment) as scratch,
+        open_engine(scheduler, sandbox) as engine,
     ):
         master = load_master(course, assignment, gradebook)
         folders = course.submissions(assignment, students)
-        run = _Run(course, master, gradebook.students(assignment), address)
+        run = _Run(course, master, gradebook.students(assignment), engine, scratch)
         if on_progress:
             on_progress(0, len(folders))
         run.calibrate()
         done: dict[str, list[Row]] = {}
-        with ThreadPoolExecutor(workers or os.cpu_count() or 1, "grade") as pool:
+        with ThreadPoolExecutor(workers or engine.at_once, "grade") as pool:
             futures = [
                 pool.submit(run.grade, student, path, force)
                 for student, path in folders.items()
@@ -110,9 +114,7 @@ class _Graded:
 
     def clean(self) -> None:
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            with suppress(OSError):
-                self.folder.parent.rmdir()  # made for it, if there is nothing else
+            discard(self.folder)
 
 
 def _keep(course: NbgraderCourse, gradebook: ClassGradebook, graded: _Graded) -> None:
@@ -145,13 +147,16 @@ class _Run:
         course: NbgraderCourse,
         master: Master,
         known: set[str],
-        sandbox: str | None,
+        engine: Engine,
+        scratch: Path,
     ) -> None:
         self.stop = threading.Event()
+        self._engine = engine
+        self._scratch = scratch
         self._course = course
         self._master = master
         self._known = known
-        self._settings = replace(course.execute_settings(), sandbox=sandbox)
+        self._settings = replace(course.execute_settings(), sandbox=engine.sandbox)
         source = course.source(master.assignment)
         self._source = self._scan(source) if source.is_dir() else None
         self._base = self._common_fingerprint()
@@ -167,11 +172,12 @@ class _Run:
         record = self._course.state("twins", f"{self._master.assignment}.json")
         known = _read_json(record)
         if known.get("of") != self._base:
-            with _scratch() as scratch:
+            with self._room() as scratch:
                 results = self._results(self._source, scratch)
             forged = {name: result.forged for name, result in results.items()}
             known = {"of": self._base, "unprovable": forged}
-            write_text(record, json.dumps(known))
+            if not any(result.status == "error" for result in results.values()):
+                write_text(record, json.dumps(known))
         self._unprovable = known["unprovable"]
 
     def _scan(self, path: Path) -> Folder:
@@ -202,8 +208,8 @@ class _Run:
             if known is not None:
                 return _Graded(student, self._master.assignment, known)
             return self._grade(student, submitted, fingerprint)
-        except StoppedError:
-            raise
+        except (StoppedError, RoadmapError):
+            raise  # it is the same for all
         except Exception as error:  # ours or the machine's fault; the others go on
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             result = NotebookResult(
@@ -231,7 +237,7 @@ class _Run:
     def _grade(self, student: str, submitted: Folder, fingerprint: str) -> _Graded:
         assignment = self._master.assignment
         timestamp, problem = _timestamp(submitted)
-        with _scratch() as scratch:
+        with self._room() as scratch:
             results = self._results(submitted, scratch)
             remarks = [problem] if problem else []
             remarks += [
@@ -250,18 +256,31 @@ class _Run:
             rows += self._extra(student, submitted)
             if any(row.status == "error" for row in rows):
                 return _Graded(student, assignment, rows)
-            folder = stage(
-                self._course,
-                self._course.autograded(student, assignment),
-                submitted,
-                self._source,
-                scratch / "out",
-                by_name,
-            )
+            target = self._course.autograded(student, assignment)
+            with _telling_no_room(target):
+                folder = stage(
+                    self._course,
+                    target,
+                    submitted,
+                    self._source,
+                    scratch / "out",
+                    by_name,
+                )
         unanswered = {name: result.unanswered or [] for name, result in results.items()}
         return _Graded(
             student, assignment, rows, fingerprint, timestamp, unanswered, folder
         )
+
+    @contextmanager
+    def _room(self) -> Iterator[Path]:
+        """A folder for one submission, for as long as it is graded."""
+        with (
+            _telling_no_room(self._scratch),
+            tempfile.TemporaryDirectory(
+                dir=self._scratch, ignore_cleanup_errors=True
+            ) as folder,
+        ):
+            yield Path(folder)
 
     def _results(self, submitted: Folder, scratch: Path) -> dict[str, NotebookResult]:
         """Run the notebooks that can be; say of the others why not."""
@@ -279,6 +298,8 @@ class _Run:
                 results[name] = NotebookResult("invalid", f"{file}: {problem}")
             elif name not in results:
                 present[name] = str(submitted.path / file)
+        if not present:
+            return results
         job = self._job(scratch, present)
         copy_files(
             self._course,
@@ -287,21 +308,15 @@ class _Run:
             submitted,
             self._source,
         )
-        return results | run_job(job, self._course.grader.memory_limit, self.stop)
+        memory_limit = self._course.grader.memory_limit
+        return results | self._engine.run_job(job, memory_limit, self.stop)
 
     def _fits(self, path: Path) -> bool:
         return path.stat().st_size <= int(self._course.grader.notebook_limit)
 
     def _job(self, scratch: Path, notebooks: Mapping[str, str]) -> Job:
-        folders = {
-            "cwd": scratch / token_hex(4) / self._master.assignment,
-            "out": scratch / "out",
-            "runtime": scratch / "run",
-        }
-        for folder in folders.values():
-            folder.mkdir(parents=True)
         return Job(
-            **{name: str(folder) for name, folder in folders.items()},
+            **make_folders(scratch, self._master.assignment),
             notebooks=notebooks,
             masters={name: asdict(self._master.notebooks[name]) for name in notebooks},
             settings=asdict(self._settings),
@@ -344,31 +359,34 @@ class _Run:
 
 
 @contextmanager
-def _fork_server(wanted: bool) -> Iterator[str | None]:
-    """The address to have sandboxed kernels from.
-
-    Raises:
-        RoadmapError: this host cannot isolate them.
-    """
-    if not wanted:
-        yield None
-        return
-    missing = available()
-    if missing:
-        raise RoadmapError(
-            f"this host cannot isolate learners' code: {'; '.join(missing)}; "
-            "--no-sandbox runs it all the same, with your own rights"
-        )
-    with ForkServer() as server:
-        yield server.address
+def _scratch(course: NbgraderCourse, assignment: str) -> Iterator[Path]:
+    """A folder for temporary files; what a killed run left of its own is removed."""
+    record = course.state("graded", f"{assignment}.scratch.json")
+    left = _read_json(record).get("folder")
+    if left is not None:
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.gettempdir(), f"roadmap-{token_hex(8)}")
+    write_text(record, json.dumps({"folder": str(folder)}))
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        record.unlink(missing_ok=True)
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(
-        prefix="roadmap-", ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
+def _telling_no_room(path: Path) -> Iterator[None]:
+    """Raises RoadmapError, for ``path``, when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise RoadmapError(
+            f"{path}: cannot be written: {error.strerror}; make room, then give the "
+            "command again: what is graded is kept"
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

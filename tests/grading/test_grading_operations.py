@@ -16,10 +16,11 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from filelock import FileLock
+from click.testing import CliRunner
 from nbgrader.api import Gradebook
 from tiny_course import ADD, ANSWERS, DOUBLE, TinyCourse, exercise
 
+from roadmap.cli import main
 from roadmap.errors import RoadmapError, UsageError
 from roadmap.grading import Row, feedback, grade
 
@@ -288,21 +289,13 @@ def test_unreachable_gradebook_is_told_without_its_password(course: TinyCourse) 
     assert "\n" not in str(caught.value)
 
 
-def test_second_grader_of_an_assignment_is_turned_away(course: TinyCourse) -> None:
-    course.hand_in("ada")
-    (course.root / ".roadmap" / "graded").mkdir(parents=True)
-    with (
-        FileLock(course.root / ".roadmap" / "graded" / "ps1.lock"),
-        pytest.raises(RoadmapError, match="being graded by another"),
-    ):
-        grade("ps1", course.root)
-
-
 GRADE = "import sys; from pathlib import Path; from roadmap.grading import grade; "
 
 
-def start_grading(course: TinyCourse, scratch: Path) -> subprocess.Popen[bytes]:
-    code = GRADE + "grade('ps1', Path(sys.argv[1]), workers=1, sandbox=False)"
+def start_grading(
+    course: TinyCourse, scratch: Path, first: str = ""
+) -> subprocess.Popen[bytes]:
+    code = first + GRADE + "grade('ps1', Path(sys.argv[1]), workers=1, sandbox=False)"
     env = {**os.environ, "TMPDIR": str(scratch)}
     return subprocess.Popen([sys.executable, "-c", code, str(course.root)], env=env)
 
@@ -339,7 +332,6 @@ def test_killed_grader_leaves_no_process_and_the_next_run_goes_on(
     process.wait()
     kernel = int(begun.read_text())
     wait_for(lambda: not psutil.pid_exists(kernel))
-    wait_for(lambda: not list(scratch.glob("roadmap-*")))
     assert (course.root / "autograded" / "ada").is_dir()
     assert not (course.root / "autograded" / "ben").exists()
     assert scores(grade("ps1", course.root, sandbox=False)) == {
@@ -347,6 +339,65 @@ def test_killed_grader_leaves_no_process_and_the_next_run_goes_on(
         "ben": FULL,
     }
     assert first.read_text() == "x"
+    wait_for(lambda: not list(scratch.glob("roadmap-*")))
+
+
+DIE = "import os; from roadmap.grading import run; die = lambda *_: os.kill(os.getpid(), 9); "
+BEFORE_THE_FIRST = DIE + "run.load_master = die; "
+BEFORE_THE_FOLDER = DIE + "run.move_into_place = die; "
+BEFORE_THE_RECORD = (
+    DIE
+    + "write = run.write_text; "
+    + "run.write_text = lambda p, t: (die if p.name == 'ada.json' else write)(p, t); "
+)
+
+
+@pytest.mark.parametrize(
+    "die", [BEFORE_THE_FIRST, BEFORE_THE_FOLDER, BEFORE_THE_RECORD]
+)
+def test_grader_killed_between_two_writes_loses_nothing(
+    course: TinyCourse, scratch: Path, die: str
+) -> None:
+    course.configure("c.Grader.prove = False\n")
+    course.hand_in("ada")
+    course.hand_in("ben", {"add": ANSWERS["add"]})
+    assert start_grading(course, scratch, first=die).wait(timeout=60) == -signal.SIGKILL
+    assert scores(grade("ps1", course.root, sandbox=False)) == {"ada": FULL, "ben": 2.0}
+    with gradebook(course) as book:
+        found = book.assignment_submissions("ps1")
+        assert {one.student_id: one.score for one in found} == {"ada": FULL, "ben": 2.0}
+    wait_for(lambda: not list(scratch.glob("roadmap-*")))
+    assert sorted(path.name for path in (course.root / "autograded").glob("*/*")) == [
+        "ps1",
+        "ps1",
+    ]
+
+
+def test_second_grader_of_an_assignment_is_turned_away_and_of_another_is_not(
+    course: TinyCourse, tmp_path: Path, scratch: Path
+) -> None:
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    wait = f"import os, time\nopen({str(begun)!r}, 'w').close()\n"
+    wait += f"while not os.path.exists({str(go)!r}): time.sleep(0.02)\n{ANSWERS['add']}"
+    course.hand_in("ada", {**ANSWERS, "add": wait})
+    course.source("q1", *DOUBLE, assignment="ps2")
+    shutil.copytree(
+        course.root / "source" / "ps2", course.root / "submitted" / "ada" / "ps2"
+    )
+    first = start_grading(course, scratch)
+    wait_for(lambda: begun.exists() or first.poll() is not None)
+    second = CliRunner().invoke(main, ["grade", "ps1", "--root", str(course.root)])
+    assert second.exit_code == 1
+    (line,) = second.stderr.splitlines()
+    assert line.startswith(
+        f"{course.root}/.roadmap/graded/ps1.lock: ps1 is being graded"
+    )
+    assert scores(grade("ps2", course.root, sandbox=False)) == {"ada": 3.0}
+    go.touch()
+    assert first.wait(timeout=60) == 0
+    with gradebook(course) as book:
+        assert book.find_submission("ps1", "ada").score == FULL
+        assert book.find_submission("ps2", "ada").score == 3.0
 
 
 def test_interrupted_grader_ends_its_processes(

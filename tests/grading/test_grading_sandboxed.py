@@ -16,7 +16,7 @@ from tiny_course import ANSWERS, TinyCourse
 
 from roadmap.cli import main
 from roadmap.errors import RoadmapError
-from roadmap.grading import grade, run
+from roadmap.grading import engine, grade
 from roadmap.grading.sandbox import available
 
 ISOLATED = pytest.mark.skipif(bool(available()), reason="; ".join(available()))
@@ -142,7 +142,7 @@ def wait_for_kernel(pid: int) -> list[psutil.Process]:
 def test_without_isolation_it_refuses_and_says_what_is_missing(
     course: TinyCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "available", lambda: ["no user namespaces"])
+    monkeypatch.setattr(engine, "available", lambda: ["no user namespaces"])
     course.hand_in("ada")
     with pytest.raises(
         RoadmapError, match=r"no user namespaces.*--no-sandbox"
