@@ -17,7 +17,8 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .3em .6em; text-align: right; }
-th:first-child, td:first-child, td:last-child { text-align: left; }
+th:first-child, :is(th, td):last-child { text-align: left; }
+code { overflow-wrap: anywhere; }
 meter { width: 9em; height: 1em; vertical-align: middle; }
 .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); }
 pre { border-left: 3px solid var(--line); padding: .2em .8em; overflow-x: auto; }
@@ -44,10 +45,10 @@ def _page(lessons: Sequence[LessonAudit]) -> Iterator[str]:
     failed = sum(not lesson.passes for lesson in lessons)
     yield "<h1>Are the checks any good?</h1>"
     yield (
-        f"<p>{len(lessons)} lessons, {failed} below what is asked. A <em>mutant</em> is "
+        f"<p>Lessons: {len(lessons)}; below what is asked: {failed}. A <em>mutant</em> is "
         "the reference answer with one thing changed; the checks have to fail it.</p>"
     )
-    yield '<div class="scroll"><table><thead><tr><th scope="col">lesson</th>'
+    yield '<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">lesson</th>'
     for name in ("answers", "mutants", "excused", "hidden only", "faults", "seconds"):
         yield f'<th scope="col">{name}</th>'
     yield '<th scope="col">mutants that fail</th></tr></thead><tbody>'
@@ -101,8 +102,15 @@ def _details(lesson: LessonAudit) -> Iterator[str]:
             where = escape(f"{survivor.path}:{survivor.line}")
             yield f"<p><code>{where}</code> {escape(survivor.operator)}</p>"
             yield f"<pre>{_diff(survivor.diff)}</pre>"
-    yield '<div class="scroll"><table><thead><tr><th scope="col">exercise</th>'
-    for head in ("answers", "mutants", "of", "excused", "hidden only", "seconds"):
+    yield '<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">exercise</th>'
+    for head in (
+        "answers",
+        "mutants",
+        "there are",
+        "excused",
+        "hidden only",
+        "seconds",
+    ):
         yield f'<th scope="col">{head}</th>'
     yield '<th scope="col">run in</th></tr></thead><tbody>'
     for exercise in lesson.exercises:

@@ -86,6 +86,10 @@ class LessonPlan:
     cells: tuple[tuple[str, str], ...]
     exercises: tuple[ExercisePlan, ...]
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.phase, self.name
+
 
 def plan(root: Path, phase: str, lesson: Lesson, engine: str) -> LessonPlan:
     """Read what the build has made of a lesson, and its answers file.
@@ -159,13 +163,15 @@ def plan(root: Path, phase: str, lesson: Lesson, engine: str) -> LessonPlan:
 
 
 def engine_digest(root: Path) -> str:
-    """What runs the answers: this package's rooms that take part, Python, the lock."""
+    """What runs and judges the answers: our own code for it, Python, the lock."""
     package = Path(__file__).parents[1]
-    files = {
-        path.relative_to(package).as_posix(): path.read_bytes()
-        for room in ("audit", "grading", "practice")
-        for path in sorted((package / room).rglob("*.py"))
-    }
+    paths = [
+        path
+        for room in ("grading", "practice")
+        for path in package.glob(f"{room}/**/*.py")
+    ]
+    paths += [package / "audit" / name for name in ("forks.py", "kernels.py")]
+    files = {path.relative_to(package).as_posix(): path.read_bytes() for path in paths}
     files["python"] = platform.python_version().encode()
     lock = root / "requirements.lock"
     if lock.is_file():

@@ -66,14 +66,14 @@ def audit(
         for phase, lesson in lessons
         if lesson.exercises
     ]
-    known = {one.name: _store(root, one).load(one.exercises) for one in plans}
+    known = {one.key: _store(root, one).load(one.exercises) for one in plans}
     changed = {
-        one.name: [e for e in one.exercises if e.id not in known[one.name]]
+        one.key: [e for e in one.exercises if e.id not in known[one.key]]
         for one in plans
     }
     _run_changed(
         root,
-        [one for one in plans if changed[one.name]],
+        [one for one in plans if changed[one.key]],
         changed,
         known,
         workers or os.cpu_count() or 1,
@@ -85,7 +85,7 @@ def audit(
             one.name,
             one.title,
             tuple(
-                verdict(one, exercise, known[one.name][exercise.id], ENVIRONMENTS)
+                verdict(one, exercise, known[one.key][exercise.id], ENVIRONMENTS)
                 for exercise in one.exercises
             ),
             thresholds,
@@ -101,8 +101,8 @@ def _store(root: Path, lesson: LessonPlan) -> Store:
 def _run_changed(
     root: Path,
     plans: Sequence[LessonPlan],
-    changed: Mapping[str, list[ExercisePlan]],
-    known: Mapping[str, Runs],
+    changed: Mapping[tuple[str, str], list[ExercisePlan]],
+    known: Mapping[tuple[str, str], Runs],
     workers: int,
     on_progress: Callable[[int, int], None],
 ) -> None:
@@ -112,7 +112,7 @@ def _run_changed(
     parts = [
         (lesson, part)
         for lesson in plans
-        for part in _split(changed[lesson.name], max(1, workers // len(plans)))
+        for part in _split(changed[lesson.key], max(1, workers // len(plans)))
     ]
     counter = _Counter(
         len(ENVIRONMENTS) * sum(len(part) for _, part in parts), on_progress
@@ -135,19 +135,19 @@ def _run_changed(
                 job: tuple[LessonPlan, list[ExercisePlan]],
                 settings: ExecuteSettings = here,
                 repeat: bool = number > 0,
-            ) -> tuple[str, dict[str, ExerciseRun]]:
+            ) -> tuple[LessonPlan, dict[str, ExerciseRun]]:
                 lesson, part = job
                 runner = LessonRunner(root, lesson, settings)
-                return lesson.name, runner.run(
+                return lesson, runner.run(
                     part, repeat=repeat, on_exercise=counter.count
                 )
 
             with _environment(environment):
-                for name, runs in pool.map(run, parts):
+                for lesson, runs in pool.map(run, parts):
                     for exercise, one in runs.items():
-                        known[name].setdefault(exercise, []).append(one)
+                        known[lesson.key].setdefault(exercise, []).append(one)
     for lesson in plans:
-        _store(root, lesson).save(lesson.exercises, known[lesson.name])
+        _store(root, lesson).save(lesson.exercises, known[lesson.key])
 
 
 def _split(exercises: list[ExercisePlan], parts: int) -> list[list[ExercisePlan]]:
