@@ -28,6 +28,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -58,13 +59,13 @@ class Cell(TypedDict):
 class Variant(TypedDict):
     """One run of the stretch: the sources that differ, by cell id, and its limits.
 
-    ``wall`` and ``cpu`` are seconds by the clock and of the processor; ``cpu`` None
-    means no limit, and a number is in addition to ten times what the first took.
+    ``wall`` and ``cpu`` are seconds by the clock and of the processor, each beyond ten
+    times what the first variant took.
     """
 
     sources: dict[str, str]
     wall: float
-    cpu: float | None
+    cpu: float
 
 
 @dataclass
@@ -160,7 +161,7 @@ def _fork(cells: Sequence[Cell], variant: Variant, more: float) -> dict[str, Any
     os.close(writing)
     text, in_time = _read(reading, start + variant["wall"] + more)
     os.close(reading)
-    os.killpg(pid, signal.SIGKILL) if _leads_its_group(pid) else os.kill(pid, 9)
+    _kill(pid)
     _, status = os.waitpid(pid, 0)
     _end_leftovers()
     lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
@@ -174,11 +175,11 @@ def _fork(cells: Sequence[Cell], variant: Variant, more: float) -> dict[str, Any
     }
 
 
-def _leads_its_group(pid: int) -> bool:
-    try:
-        return os.getpgid(pid) == pid
-    except ProcessLookupError:
-        return False
+def _kill(pid: int) -> None:
+    """End a child that may be anywhere between its first act and its last."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)  # it made itself the leader of a group
+    os.kill(pid, signal.SIGKILL)
 
 
 def _overran(status: int) -> bool:
@@ -236,9 +237,8 @@ def _limit(variant: Variant, more: float) -> None:
     taken = psutil.Process().memory_info().vms
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if variant["cpu"] is not None:
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, variant["cpu"] + more)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, variant["cpu"] + more)
 
 
 def _quiet_shell() -> Any:

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-ASYNC = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_Placed = ast.expr | ast.stmt | ast.excepthandler  # nodes that know where they stand
+_ASYNC = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 _BEGIN, _END = (re.compile(rf"\s*###\s*{word} SOLUTION") for word in ("BEGIN", "END"))
 _MAGIC = re.compile(r"^([ \t]*)([%!]).*$", re.MULTILINE)
@@ -99,7 +100,9 @@ def mutants(source: str) -> list[Mutant]:
         return []
     seen = {ast.dump(text.tree)}
     made = []
-    for edit in sorted(_edits(text), key=lambda edit: (edit.start, edit.end)):
+    for edit in sorted(
+        _edits(text.tree, text), key=lambda edit: (edit.start, edit.end)
+    ):
         changed = text.edited(edit)
         form = same_code(changed)
         if form is not None and form not in seen:
@@ -126,7 +129,7 @@ def same_code(source: str) -> str | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(masked)
-            compile(masked, "<mutant>", "exec", ASYNC)
+            compile(masked, "<mutant>", "exec", _ASYNC)
     except (SyntaxError, ValueError):
         return None
     magics = "\n".join(match[0].strip() for match in _MAGIC.finditer(source))
@@ -162,7 +165,7 @@ class _Text:
     @staticmethod
     def _lines_between_marks(source: str) -> set[int]:
         lines, inside = set(), False
-        for number, line in enumerate(source.splitlines(), 1):
+        for number, line in enumerate(source.split("\n"), 1):
             if _BEGIN.match(line):
                 inside = True
             elif _END.match(line):
@@ -171,19 +174,23 @@ class _Text:
                 lines.add(number)
         return lines
 
-    def is_open(self, node: ast.expr | ast.stmt | ast.excepthandler) -> bool:
+    def is_open(self, node: _Placed) -> bool:
         """Whether the node stands between the marks."""
         return {node.lineno, node.end_lineno} <= self._open
 
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        assert isinstance(node, ast.expr | ast.stmt | ast.excepthandler)  # noqa: S101
-        assert node.end_lineno is not None and node.end_col_offset is not None  # noqa: S101
+    def span(self, node: _Placed) -> tuple[int, int]:
+        """The bytes that a node stands on: the first, and the one behind its last."""
+        last, column = node.end_lineno or 0, node.end_col_offset or 0  # never None here
         return (
             self._starts[node.lineno - 1] + node.col_offset,
-            self._starts[node.end_lineno - 1] + node.end_col_offset,
+            self._starts[last - 1] + column,
         )
 
-    def of(self, node: ast.AST) -> str:
+    def before(self, node: _Placed, sign: str) -> int:
+        """Where the last ``sign`` before a node stands."""
+        return self._bytes.rindex(sign.encode(), 0, self.span(node)[0])
+
+    def of(self, node: _Placed) -> str:
         start, end = self.span(node)
         return self._bytes[start:end].decode()
 
@@ -200,7 +207,7 @@ class _Text:
         return changed.decode()
 
     def sign(
-        self, left: ast.AST, right: ast.AST, sign: re.Pattern[str]
+        self, left: _Placed, right: _Placed, sign: re.Pattern[str]
     ) -> tuple[int, int] | None:
         """Where the operator between two operands stands."""
         start, end = self.span(left)[1], self.span(right)[0]
@@ -210,12 +217,9 @@ class _Text:
         return start + found.start(), start + found.end()
 
 
-def _edits(text: _Text) -> Iterator[_Edit]:
-    assert text.tree is not None  # noqa: S101
-    for node, in_message in _walk(text.tree, in_message=False):
-        if not isinstance(node, ast.expr | ast.stmt | ast.excepthandler):
-            continue
-        if not text.is_open(node):
+def _edits(tree: ast.Module, text: _Text) -> Iterator[_Edit]:
+    for node, in_message in _walk(tree, in_message=False):
+        if not isinstance(node, _Placed) or not text.is_open(node):
             continue
         if in_message and isinstance(node, ast.Constant | ast.JoinedStr):
             continue
@@ -250,7 +254,7 @@ def _is_text(statements: list[ast.AST]) -> bool:
     )
 
 
-def _edits_of(node: ast.AST, text: _Text) -> Iterator[_Edit]:
+def _edits_of(node: _Placed, text: _Text) -> Iterator[_Edit]:
     """What can be done to one node itself; its parts have their turn."""
     if isinstance(node, _REMOVABLE):
         yield _Edit(*text.span(node), "pass", "statement removed")
@@ -301,9 +305,8 @@ def _edits_of(node: ast.AST, text: _Text) -> Iterator[_Edit]:
                 yield from _negated(loop.ifs, text)
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             for decorator in node.decorator_list:
-                start, end = text.span(decorator)
-                at = text.slice(0, start).encode().rindex(b"@")
-                yield _Edit(at, end, "", "decorator removed")
+                start, end = text.before(decorator, "@"), text.span(decorator)[1]
+                yield _Edit(start, end, "", "decorator removed")
 
 
 def _signs(

@@ -7,7 +7,7 @@ import json
 import platform
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,10 +15,10 @@ from typing import Literal
 import nbformat
 from nbformat import NotebookNode
 
-from roadmap.audit.mutants import mutants, sample
+from roadmap.audit.mutants import Mutant, mutants, sample
 from roadmap.errors import RoadmapError
 from roadmap.grading.twin import negative_twin
-from roadmap.lessons.answers import Excuse, read_answers, read_excuses
+from roadmap.lessons.answers import Answer, Excuse, read_answers, read_excuses
 from roadmap.lessons.fences import find_fences
 from roadmap.lessons.files import COURSE, digest
 from roadmap.lessons.index import Exercise, Lesson
@@ -115,35 +115,12 @@ def plan(root: Path, phase: str, lesson: Lesson, engine: str) -> LessonPlan:
     for exercise in lesson.exercises:
         first, last = _stretch(cells, exercise)
         sources = dict(cells)
-        where = (path, lines[exercise.id])
         checks = [check.id for check in exercise.checks]
-        variants = [
-            Variant("reference", {}, *where),
-            Variant("release", {exercise.id: released[exercise.id]}, *where),
-        ]
-        variants += [
-            Variant(
-                "right" if answer.right else "wrong",
-                {exercise.id: answer.source},
-                answer.path,
-                answer.line,
-                answer.why,
-            )
-            for answer in answers
-            if answer.exercise == exercise.id
-        ]
-        variants += _twins(variants, {id: sources[id] for id in checks})
+        where = (path, lines[exercise.id])
+        named = _named(exercise.id, released, answers, *where)
+        twins = _twins(named, {id: sources[id] for id in checks})
         every = mutants(sources[exercise.id])
-        variants += [
-            Variant(
-                "mutant",
-                {exercise.id: mutant.source},
-                path,
-                where[1] + mutant.line,
-                mutant.operator,
-            )
-            for mutant in sample(every, MUTANTS)
-        ]
+        variants = [*named, *twins, *_mutants(exercise.id, every, *where)]
         exercises.append(
             ExercisePlan(
                 exercise.id,
@@ -160,6 +137,40 @@ def plan(root: Path, phase: str, lesson: Lesson, engine: str) -> LessonPlan:
             )
         )
     return LessonPlan(phase, lesson.name, lesson.title, cells, tuple(exercises))
+
+
+def _named(
+    exercise: str,
+    released: Mapping[str, str],
+    answers: Iterable[Answer],
+    path: str,
+    line: int,
+) -> list[Variant]:
+    """The reference first, the untouched release, and what the author has written."""
+    return [
+        Variant("reference", {}, path, line),
+        Variant("release", {exercise: released[exercise]}, path, line),
+        *(
+            Variant(
+                "right" if answer.right else "wrong",
+                {exercise: answer.source},
+                answer.path,
+                answer.line,
+                answer.why,
+            )
+            for answer in answers
+            if answer.exercise == exercise
+        ),
+    ]
+
+
+def _mutants(
+    exercise: str, every: list[Mutant], path: str, line: int
+) -> Iterator[Variant]:
+    """As many as are tried; ``line`` is that of the answer's fence."""
+    for mutant in sample(every, MUTANTS):
+        sources = {exercise: mutant.source}
+        yield Variant("mutant", sources, path, line + mutant.line, mutant.operator)
 
 
 def engine_digest(root: Path) -> str:

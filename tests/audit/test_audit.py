@@ -195,6 +195,7 @@ assert number < 100, "number is to be a small one, and it is a hundred or even m
         ("__import__('time').localtime(0).tm_hour", "TZ="),
         ("__import__('os').environ['LC_ALL']", "LC_ALL="),
     ],
+    ids=["hash seed", "time zone", "locale"],
 )
 def test_a_check_that_the_environment_decides_is_flaky(
     course: SmallCourse, expression: str, setting: str
@@ -383,6 +384,7 @@ Path("made.txt").write_text("a line")
             "the lesson has open connections in its event loop",
         ),
     ],
+    ids=["thread", "process", "connection"],
 )
 def test_a_lesson_that_cannot_be_forked_is_judged_alike_in_kernels_of_its_own(
     course: SmallCourse, code: str, reason: str
@@ -444,13 +446,15 @@ def test_thresholds_come_from_pyproject_and_a_wrong_one_is_one_line(
 
 
 @ONCE
-def test_a_lower_threshold_lets_survivors_pass(course: SmallCourse) -> None:
-    (course.root / "pyproject.toml").write_text("[tool.roadmap.audit]\nmutants = 50\n")
+def test_the_threshold_decides_if_survivors_fail_a_lesson(course: SmallCourse) -> None:
     course.write(CLAMP, CLAMP_ANSWERS)  # two survivors, which nobody excuses
-    lesson = course.audit()
-    assert len(lesson.survivors) == 2
-    assert 50 < lesson.mutant_rate < 100
-    assert lesson.passes
+    for least, passes in ((50, True), (99, False)):
+        settings = f"[tool.roadmap.audit]\nmutants = {least}\n"
+        (course.root / "pyproject.toml").write_text(settings)
+        lesson = course.audit()
+        assert (len(lesson.survivors), lesson.faults) == (2, [])
+        assert 50 < lesson.mutant_rate < 99
+        assert lesson.passes is passes
 
 
 def test_an_unknown_lesson_is_a_usage_error(
