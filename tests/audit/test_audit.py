@@ -217,6 +217,20 @@ def test_a_check_that_the_environment_decides_is_flaky(
     assert not lesson.passes
 
 
+def test_a_host_without_a_sandbox_audits_in_ordinary_kernels(
+    course: SmallCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roadmap.audit.run.available", lambda: ["no namespaces"])
+    outside = "assert got == 7 and __import__('os').getcwd().startswith('/home/'),"
+    course.write(CLAMP.replace("assert got == 7,", outside), GOOD_ANSWERS)
+    assert "the reference answer fails" in messages(course.audit_one())[0]
+    seed = "assert got == 7 and __import__('os').environ['PYTHONHASHSEED'] == '0',"
+    course.write(CLAMP.replace("assert got == 7,", seed), GOOD_ANSWERS)
+    assert any(
+        "PYTHONHASHSEED=1" in message for message in messages(course.audit_one())
+    )
+
+
 @ONCE
 def test_an_excuse_without_its_mutant_is_stale(course: SmallCourse) -> None:
     course.write(CLAMP, GOOD_ANSWERS.replace("number <= low", "number <= low + 1"))
