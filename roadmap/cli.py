@@ -180,6 +180,44 @@ def run(lessons: tuple[str, ...], workers: int | None) -> None:
     sys.exit(1 if failed else 0)
 
 
+@main.command(epilog="Example: roadmap audit 09_mutable_or_not --json audit.json")
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Kernels at once.  [default: cores]"
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a row for every exercise.",
+)
+def audit(
+    lessons: tuple[str, ...], workers: int | None, json_file: Path | None
+) -> None:
+    """Try every named answer and mutants of the solutions; exit 1 if the checks are weak."""
+    from roadmap.audit import audit as audit_lessons
+    from roadmap.audit import lesson_table, remarks, write_page, write_rows
+
+    root = find_root(Path())
+    chosen = Course.find(root).select(lessons)
+    with _progress("audit", None) as (bar, task):
+        audits = audit_lessons(
+            root,
+            chosen,
+            workers=workers,
+            on_progress=lambda done, total: bar.update(
+                task, completed=done, total=total
+            ),
+        )
+    if json_file:
+        write_rows(json_file, audits)
+    for line in remarks(audits):
+        click.echo(line)
+    out.print(lesson_table(audits))
+    click.echo(f"page: {write_page(root, audits).relative_to(root)}")
+    sys.exit(0 if all(lesson.passes for lesson in audits) else 1)
+
+
 _ROOT = click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

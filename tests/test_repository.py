@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -67,6 +68,40 @@ def documents() -> list[tuple[Path, str]]:
             )
         )
     return pages
+
+
+ROOMS = {
+    "lessons": set(),
+    "grading": {"lessons"},
+    "progress": {"lessons"},
+    "audit": {"lessons", "grading"},
+    "practice": set(),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_uses_only_the_rooms_that_the_architecture_names(room: str) -> None:
+    """The table of docs/architecture.md; nobody uses the command line."""
+    used = set()
+    for path in (ROOT / "roadmap" / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                continue
+            used |= {
+                name.split(".")[1] for name in names if name.startswith("roadmap.")
+            }
+    assert used - {room, "errors", "lean_imports"} <= ROOMS[room]
+
+
+def test_every_room_is_in_the_table_of_rooms() -> None:
+    table = (ROOT / "docs/architecture.md").read_text()
+    rooms = {path.parent.name for path in ROOT.glob("roadmap/*/__init__.py")}
+    assert rooms == ROOMS.keys()
+    assert all(f"| `roadmap/{room}/` |" in table for room in rooms)
 
 
 def test_links_inside_the_course_and_the_guides_resolve() -> None:

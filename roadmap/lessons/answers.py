@@ -21,6 +21,7 @@ from roadmap.lessons.text import read_lesson
 
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _INFO = re.compile(r'\w+(\s+\w+="[^"]*")+')
+EQUIVALENT = "equivalent"
 _SOLUTION_MARK = re.compile(
     r"^[ \t]*###\s*(?:BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE
 )
@@ -42,12 +43,54 @@ class Answer:
     line: int
 
 
+@dataclass(frozen=True)
+class Excuse:
+    """A mutant of the reference that does what the reference does, and why that is so."""
+
+    exercise: str
+    why: str
+    source: str
+    path: str
+    line: int
+
+
 def read_answers(root: Path, phase: str, lesson: str) -> list[Answer]:
     """The answers to one lesson's exercises, in file order; none if there is no file.
 
     Raises:
         LessonError: an answer's markers are wrong, or its exercise is not in the lesson.
     """
+    return [
+        Answer(
+            marker["answer"],
+            marker["verdict"] == "right",
+            marker["why"],
+            "\n".join(fence.body),
+            path,
+            fence.line,
+        )
+        for path, fence, marker in _read(root, phase, lesson)
+        if marker["verdict"] != EQUIVALENT
+    ]
+
+
+def read_excuses(root: Path, phase: str, lesson: str) -> list[Excuse]:
+    """The mutants that one lesson's author has excused, in file order.
+
+    Raises:
+        LessonError: as :func:`read_answers`.
+    """
+    return [
+        Excuse(marker["answer"], marker["why"], "\n".join(fence.body), path, fence.line)
+        for path, fence, marker in _read(root, phase, lesson)
+        if marker["verdict"] == EQUIVALENT
+    ]
+
+
+def _read(
+    root: Path, phase: str, lesson: str
+) -> list[tuple[str, Fence, dict[str, str]]]:
+    """The file's relative path, and each fence of it with its markers."""
     path = root / COURSE / phase / ANSWERS / f"{lesson}.md"
     if not path.is_file():
         return []
@@ -57,26 +100,16 @@ def read_answers(root: Path, phase: str, lesson: str) -> list[Answer]:
         read_lesson(written, (root / written).read_text(encoding="utf-8"))
     )
     exercises = {cell.id for cell in graded if cell.role == "solution"}
-    answers, problems = [], []
+    read, problems = [], []
     for fence in find_fences(path.read_text(encoding="utf-8")):
         fault = _fault(fence, exercises)
         if fault:
             problems.append(Problem(relative, fence.line, fault))
-            continue
-        marker = dict(_ATTRIBUTE.findall(fence.info))
-        answers.append(
-            Answer(
-                marker["answer"],
-                marker["verdict"] == "right",
-                marker["why"],
-                "\n".join(fence.body),
-                relative,
-                fence.line,
-            )
-        )
+        else:
+            read.append((relative, fence, dict(_ATTRIBUTE.findall(fence.info))))
     if problems:
         raise LessonError(problems)
-    return answers
+    return read
 
 
 def fill(notebook: NotebookNode, answers: Mapping[str, str]) -> NotebookNode:
@@ -108,14 +141,14 @@ def references(source: NotebookNode) -> dict[str, str]:
 
 
 def _fault(fence: Fence, exercises: set[str]) -> str | None:
-    form = '```python answer="some-id" verdict="right|wrong" why="…"'
+    form = '```python answer="some-id" verdict="right|wrong|equivalent" why="…"'
     if not fence.closed:
         return "this fence is never closed; end it with ```"
     marker = dict(_ATTRIBUTE.findall(fence.info))
     if not _INFO.fullmatch(fence.info) or marker.keys() != {"answer", "verdict", "why"}:
         return f"cannot read the markers of ```{fence.info}; write {form}"
-    if marker["verdict"] not in ("right", "wrong"):
-        return f"verdict {marker['verdict']!r} is neither right nor wrong; write {form}"
+    if marker["verdict"] not in ("right", "wrong", EQUIVALENT):
+        return f"verdict {marker['verdict']!r} is no verdict; write {form}"
     if not marker["why"].strip():
         return "why is empty; name the misconception, or what makes it right"
     if marker["answer"] not in exercises:

@@ -1,85 +1,76 @@
-"""Every lesson's answers file holds: right answers earn all points, wrong ones a message."""
+"""Every lesson passes its audit, and the audit judges as grading does."""
 
 from __future__ import annotations
 
-from itertools import groupby
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from roadmap.grading import Row, grade
+from roadmap.audit import audit
+from roadmap.audit.kernels import NAMED, LessonRunner, Result
+from roadmap.audit.plan import ExercisePlan, plan
+from roadmap.audit.table import remarks
+from roadmap.grading import grade
+from roadmap.grading.course import NbgraderCourse
 from roadmap.grading.sandbox import available
-from roadmap.lessons.answers import Answer, read_answers, references
+from roadmap.lessons.answers import references
 
 from .conftest import COURSE, LESSONS, ROOT, make_class_folder, notebook
 
-EXERCISES = {
-    (phase.name, lesson.name): {exercise.id: exercise for exercise in lesson.exercises}
-    for phase, lesson in COURSE.lessons()
-}
+
+def test_every_lesson_passes_its_audit() -> None:
+    """Named answers, mutants and repeats; what has not changed was audited before."""
+    lessons = audit(ROOT, list(COURSE.lessons()))
+    assert [(lesson.phase, lesson.name) for lesson in lessons] == LESSONS
+    failed = [lesson for lesson in lessons if not lesson.passes]
+    assert failed == [], "\n".join(remarks(failed))
 
 
-def by_exercise(phase: str, lesson: str) -> dict[str, list[Answer]]:
-    answers = sorted(
-        read_answers(ROOT, phase, lesson), key=lambda answer: answer.exercise
-    )
-    return {name: list(group) for name, group in groupby(answers, lambda a: a.exercise)}
-
-
-@pytest.mark.parametrize(("phase", "lesson"), LESSONS)
-def test_every_exercise_has_two_wrong_answers_and_another_right_one(
-    phase: str, lesson: str
+def test_the_audit_judges_named_answers_and_mutants_as_grading_does(
+    tmp_path: Path,
 ) -> None:
-    answers = by_exercise(phase, lesson)
-    reference = references(notebook("source", phase, lesson))
-    for exercise in EXERCISES[phase, lesson]:
-        right = [answer for answer in answers.get(exercise, []) if answer.right]
-        wrong = [answer for answer in answers.get(exercise, []) if not answer.right]
-        assert len(wrong) >= 2, f"{exercise}: give two wrong answers or more"
-        assert right, f"{exercise}: give a right answer that is not the reference"
-        assert all(
-            answer.source.strip() != reference[exercise].strip() for answer in right
-        ), exercise
-
-
-@pytest.mark.parametrize(("phase", "lesson"), LESSONS)
-def test_right_answers_earn_all_points_and_wrong_ones_a_message_that_teaches(
-    tmp_path: Path, phase: str, lesson: str
-) -> None:
-    """One learner gives every exercise's first answer, the next the second, and so on."""
-    answers = by_exercise(phase, lesson)
-    reference = references(notebook("source", phase, lesson))
-    learners = {}
-    for number in range(max(map(len, answers.values()))):
-        given = {
-            name: list_[number].source
-            for name, list_ in answers.items()
-            if number < len(list_)
+    """Learner n hands in the n-th answer to each exercise; marks and messages agree."""
+    (phase, name), *_ = LESSONS
+    ((found, lesson),) = COURSE.select([f"{phase}/{name}"])
+    planned = plan(ROOT, found.name, lesson, "")
+    tried = {
+        exercise.id: [
+            number
+            for number, variant in enumerate(exercise.variants)
+            if variant.kind in (*NAMED, "mutant")
+        ]
+        for exercise in planned.exercises
+    }
+    most = max(map(len, tried.values()))
+    reference = references(notebook("source", phase, name))
+    learners = {
+        f"learner{place:02}": {
+            name: reference | _answers(planned.exercises, tried, place)
         }
-        learners[f"learner{number:02}"] = {lesson: reference | given}
+        for place in range(most)
+    }
     make_class_folder(tmp_path, phase, learners)
     graded = grade(phase, tmp_path, sandbox=not available())
-    rows = {row.student: row for row in graded if row.notebook == lesson}
-    faults = []
-    for name, list_ in answers.items():
-        for number, answer in enumerate(list_):
-            fault = verdict(answer, name, rows[f"learner{number:02}"])
-            if fault:
-                faults.append(f"{answer.path}:{answer.line}: {fault}")
-    assert faults == []
+    rows = {row.student: row for row in graded if row.notebook == name}
+    settings = replace(NbgraderCourse(ROOT).execute_settings(), cell_timeout=None)
+    runs = LessonRunner(ROOT, planned, settings).run(planned.exercises, repeat=False)
+    compared = 0
+    for exercise in planned.exercises:
+        for place, number in enumerate(tried[exercise.id]):
+            cells = rows[f"learner{place:02}"].cells
+            says = {id: cells[id].message for id in exercise.points}
+            result: Result = runs[exercise.id].results[number]
+            assert {id: result.messages.get(id) for id in says} == says, (
+                exercise.variants[number]
+            )
+            compared += 1
+    assert compared > 40
 
 
-def verdict(answer: Answer, exercise: str, row: Row) -> str | None:
-    """What is wrong with how an answer was judged, if anything."""
-    if row.status != "graded":
-        return f"status {row.status}: {row.message}"
-    phase_lesson = (row.assignment, row.notebook)
-    cells = [row.cells[check.id] for check in EXERCISES[phase_lesson][exercise].checks]
-    failed = [cell for cell in cells if cell.message is not None]
-    if answer.right:
-        return f"a right answer fails: {failed[0].message}" if failed else None
-    if not failed:
-        return f"a wrong answer passes ({answer.why})"
-    if not any(len(cell.message or "") >= 30 for cell in failed):
-        return f"the message teaches nothing: {failed[0].message!r}"
-    return None
+def _answers(
+    exercises: tuple[ExercisePlan, ...], tried: dict[str, list[int]], place: int
+) -> dict[str, str]:
+    return {
+        exercise.id: exercise.variants[tried[exercise.id][place]].sources[exercise.id]
+        for exercise in exercises
+        if 0 < place < len(tried[exercise.id])
+    }

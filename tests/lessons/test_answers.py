@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 import pytest
 
-from roadmap.lessons.answers import fill, read_answers, references
+from roadmap.lessons.answers import fill, read_answers, read_excuses, references
 from roadmap.lessons.build import build
 from roadmap.lessons.problems import LessonError
 
@@ -35,6 +35,17 @@ def test_answers_are_read_in_file_order(course: CourseFolder) -> None:
     assert second.right
 
 
+def test_an_excused_mutant_is_no_answer(course: CourseFolder) -> None:
+    course.write(LESSON)
+    excuse = WRONG.replace("wrong", "equivalent").replace("subtracts", "never negative")
+    course.write(f"{WRONG}\n{excuse}", ANSWERS)
+    where = (course.root, "phase1_basics", "01_adding")
+    assert [answer.line for answer in read_answers(*where)] == [1]
+    (found,) = read_excuses(*where)
+    assert (found.exercise, found.why, found.line) == ("add", "never negative", 6)
+    assert found.source == "def add(a, b):\n    return a - b"
+
+
 def test_a_lesson_without_an_answers_file_has_none(course: CourseFolder) -> None:
     course.write(LESSON)
     assert read_answers(course.root, "phase1_basics", "01_adding") == []
@@ -44,7 +55,7 @@ def test_a_lesson_without_an_answers_file_has_none(course: CourseFolder) -> None
     ("text", "message"),
     [
         (WRONG.replace('"add"', '"sub"'), "no exercise 'sub'"),
-        (WRONG.replace('"wrong"', '"bad"'), "neither right nor wrong"),
+        (WRONG.replace('"wrong"', '"bad"'), "is no verdict"),
         (WRONG.replace(' why="subtracts"', ""), "cannot read the markers"),
         (WRONG.replace('"subtracts"', '" "'), "why is empty"),
         (WRONG.replace('answer="add"', "answer=add"), "cannot read the markers"),
