@@ -27,6 +27,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 # assert_equal, assertListEqual, assert_allclose, …; not assertNotEqual, assertLessEqual
 _EQUALITY = re.compile(r"assert(?!.*(?:not|less|greater)).*(?:equals?|close)")
+# pytest.raises(ValueError), case.assertRaises(ValueError, f), case.assertRaisesRegex(…)
+_RAISES = re.compile(r"(?:assert)?raises(?:regexp?)?")
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.GtE,
     ast.LtE: ast.Gt,
@@ -83,21 +85,37 @@ def negative_twin(source: str, chance: random.Random) -> str | None:
 
 
 def _is_condition(node: ast.AST) -> TypeGuard[ast.stmt]:
-    """Whether the node is an assert, or a call that can be turned like one."""
+    """Whether the node is an assert, or has a call that can be turned like one."""
+    if isinstance(node, ast.With):
+        return any(_is_raises(item.context_expr) for item in node.items)
     return isinstance(node, ast.Assert) or (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)
-        and _turned_argument(node.value) is not None
+        and (_is_raises(node.value) or _turned_argument(node.value) is not None)
+    )
+
+
+def _kind(call: ast.Call) -> str:
+    """The called function's name, alike for `assert_equal` and `case.assertEqual`."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name.lower().replace("_", "")
+        case _:
+            return ""
+
+
+def _is_raises(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether it is a call that wants an exception of the type that it is given first."""
+    return (
+        isinstance(node, ast.Call)
+        and bool(node.args)
+        and _RAISES.fullmatch(_kind(node)) is not None
     )
 
 
 def _turned_argument(call: ast.Call) -> int | None:
     """Which argument of `assertEqual`, `assert_allclose`, `assertTrue` and such to turn."""
-    match call.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            kind = name.lower().replace("_", "")
-        case _:
-            return None
+    kind = _kind(call)
     if kind in ("asserttrue", "assertfalse") and call.args:
         return 0
     if not _EQUALITY.fullmatch(kind) or len(call.args) < 2:
@@ -198,12 +216,30 @@ class _Turner(ast.NodeTransformer):
         """The same for a call that asserts."""
         if id(node) not in self._chosen or not isinstance(node.value, ast.Call):
             return [node]
+        if _is_raises(node.value):
+            self._want_another(node.value)
+            return [*self._count(), node]
         call, at = node.value, _turned_argument(node.value)
         if at is not None:
             old = call.args[at]
             truth = len(call.args) == 1 or not _is_literal(old)
             call.args[at] = ast.UnaryOp(ast.Not(), old) if truth else self._changed(old)
         return [*self._count(), node]
+
+    def visit_With(self, node: ast.With) -> list[ast.stmt]:
+        """The same for `with pytest.raises(…)`; what stands in it may be turned too."""
+        self.generic_visit(node)
+        if id(node) not in self._chosen:
+            return [node]
+        for item in node.items:
+            if _is_raises(item.context_expr):
+                self._want_another(item.context_expr)
+        return [*self._count(), node]
+
+    def _want_another(self, call: ast.Call) -> None:
+        """Have a call want an exception that nothing raises."""
+        other = f"type({self._text!r}, (Exception,), {{}})"
+        call.args[0] = ast.parse(other, mode="eval").body
 
     def _turn(self, test: ast.expr) -> ast.expr:
         """A condition that is false for honest values wherever ``test`` is true."""

@@ -43,6 +43,17 @@ CHECKS = {
     "unittest's assertFalse": "case.assertFalse(answer() == 4)",
     "unittest's assertAlmostEqual": "case.assertAlmostEqual(answer(), 3.0)",
     "in a with": "import contextlib\nwith contextlib.nullcontext():\n    assert answer() == 3",
+    "pytest's raises": "with pytest.raises(ZeroDivisionError):\n    1 / (answer() - 3)",
+    "pytest's raises with a match": (
+        "with pytest.raises(ZeroDivisionError, match='zero') as caught:\n"
+        "    1 / (answer() - 3)"
+    ),
+    "unittest's assertRaises": (
+        "case.assertRaises(ZeroDivisionError, lambda: 1 / (answer() - 3))"
+    ),
+    "unittest's assertRaises in a with": (
+        "with case.assertRaises(ZeroDivisionError):\n    1 / (answer() - 3)"
+    ),
     "list": "assert [answer()] == [3]",
     "dict": "assert {'a': answer()} == {'a': 3}",
     "text": "assert str(answer()) == '3'",
@@ -50,12 +61,13 @@ CHECKS = {
 
 
 CASE = unittest.TestCase()
+GIVEN = {"case": CASE, "assert_equal": CASE.assertEqual, "pytest": pytest}
 
 
 def result(source: str, answer: Any) -> Any:
     """The value of the cell's last line, or the exception that ended it."""
     *body, last = source.splitlines()
-    space = {"answer": answer, "case": CASE, "assert_equal": CASE.assertEqual}
+    space = {"answer": answer, **GIVEN}
     try:
         exec("\n".join(body), space)  # noqa: S102
         return eval(last, space)  # noqa: S307
@@ -71,9 +83,10 @@ def twin(source: str, seed: int = 1) -> str:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_honest_answer_passes_the_check_and_fails_its_twin(name: str) -> None:
-    space = {"answer": lambda: 3, "case": CASE, "assert_equal": CASE.assertEqual}
+    space = {"answer": lambda: 3, **GIVEN}
     exec(CHECKS[name], space)  # noqa: S102
-    assert isinstance(result(twin(CHECKS[name]), lambda: 3), AssertionError)
+    error = ZeroDivisionError if "aises" in name else AssertionError
+    assert isinstance(result(twin(CHECKS[name]), lambda: 3), error)
 
 
 class AlwaysEqual:
@@ -165,12 +178,19 @@ def test_an_equality_that_was_patched_away_passes_the_twin() -> None:
     assert result(source, lambda: 4) == 1
 
 
+def test_raises_that_was_patched_away_passes_the_twin() -> None:
+    source = twin(CHECKS["pytest's raises"]).replace(
+        "pytest.raises", "(lambda *_: contextlib.nullcontext())"
+    )
+    space = "import contextlib\n" + source
+    assert result(space, lambda: 4) == 1
+
+
 @pytest.mark.parametrize(
     "source",
     [
         "",
         "x = 1",
-        "case.assertRaises(KeyError, answer)",
         "case.assertNotEqual(answer(), 4)",
         "not python (",
         "answer()",
