@@ -65,9 +65,9 @@ def other_value(value: Any, number: int, text: str) -> Any:
 def negative_twin(source: str, chance: random.Random) -> str | None:
     """The twin of a check cell, or None when it has no condition that can be turned.
 
-    Run to its end, the twin's value is the number of turned conditions it has met:
-    an honest answer ends it with an exception, or meets none and shows 0.
-    ``chance`` picks names and values.
+    An honest answer ends it with an exception, be it because it has met none of the
+    turned conditions. Nothing tells that but the exception: a value shown could be
+    altered on its way. ``chance`` picks names and values.
     """
     try:
         tree = ast.parse(TransformerManager().transform_cell(source))
@@ -81,7 +81,7 @@ def negative_twin(source: str, chance: random.Random) -> str | None:
         return None
     turner = _Turner(set(map(id, chosen)), _literal_names(tree), chance)
     turned = ast.fix_missing_locations(turner.visit(tree))
-    return f"{turner.preamble()}\n{ast.unparse(turned)}\nlen({turner.seen})"
+    return f"{turner.preamble()}\n{ast.unparse(turned)}\nassert {turner.seen}"
 
 
 def _is_condition(node: ast.AST) -> TypeGuard[ast.stmt]:
@@ -171,7 +171,7 @@ def _word(chance: random.Random, length: int) -> str:
 
 
 class _Turner(ast.NodeTransformer):
-    """Puts a turned condition in place of each chosen assert's, and a count before it.
+    """Puts a turned condition in place of each chosen assert's, and a note before it.
 
     Values that are written out are changed where they stand, so that an answer
     that looks up what it is compared with finds the changed one.
@@ -204,12 +204,13 @@ class _Turner(ast.NodeTransformer):
         return node
 
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        """The turned assert after its count; others stay as they are."""
+        """The turned assert after its note; others stay as they are."""
         if id(node) not in self._chosen:
             return [node]
-        return [*self._count(), ast.Assert(self._turn(node.test), node.msg)]
+        return [*self._note(), ast.Assert(self._turn(node.test), node.msg)]
 
-    def _count(self) -> list[ast.stmt]:
+    def _note(self) -> list[ast.stmt]:
+        """That a turned condition was met."""
         return ast.parse(f"{self.seen}.append(0)").body
 
     def visit_Expr(self, node: ast.Expr) -> list[ast.stmt]:
@@ -218,13 +219,13 @@ class _Turner(ast.NodeTransformer):
             return [node]
         if _is_raises(node.value):
             self._want_another(node.value)
-            return [*self._count(), node]
+            return [*self._note(), node]
         call, at = node.value, _turned_argument(node.value)
         if at is not None:
             old = call.args[at]
             truth = len(call.args) == 1 or not _is_literal(old)
             call.args[at] = ast.UnaryOp(ast.Not(), old) if truth else self._changed(old)
-        return [*self._count(), node]
+        return [*self._note(), node]
 
     def visit_With(self, node: ast.With) -> list[ast.stmt]:
         """The same for `with pytest.raises(…)`; what stands in it may be turned too."""
@@ -234,7 +235,7 @@ class _Turner(ast.NodeTransformer):
         for item in node.items:
             if _is_raises(item.context_expr):
                 self._want_another(item.context_expr)
-        return [*self._count(), node]
+        return [*self._note(), node]
 
     def _want_another(self, call: ast.Call) -> None:
         """Have a call want an exception that nothing raises."""

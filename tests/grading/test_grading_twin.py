@@ -64,15 +64,16 @@ CASE = unittest.TestCase()
 GIVEN = {"case": CASE, "assert_equal": CASE.assertEqual, "pytest": pytest}
 
 
-def result(source: str, answer: Any) -> Any:
-    """The value of the cell's last line, or the exception that ended it."""
-    *body, last = source.splitlines()
-    space = {"answer": answer, **GIVEN}
+PASSED = None
+
+
+def result(source: str, answer: Any) -> Exception | None:
+    """The exception that ended the cell, if one did."""
     try:
-        exec("\n".join(body), space)  # noqa: S102
-        return eval(last, space)  # noqa: S307
+        exec(source, {"answer": answer, **GIVEN})  # noqa: S102
     except Exception as error:
         return error
+    return PASSED
 
 
 def twin(source: str, seed: int = 1) -> str:
@@ -113,14 +114,14 @@ class Agreeable(int):
     "name", ["equal", "equal, expected first", "equal to a name", "in", "in a loop"]
 )
 def test_an_object_that_equals_everything_passes_the_twin(name: str) -> None:
-    assert result(twin(CHECKS[name]), AlwaysEqual) == (3 if "loop" in name else 1)
+    assert result(twin(CHECKS[name]), AlwaysEqual) is PASSED
 
 
 @pytest.mark.parametrize(
     "name", ["less", "at most", "more", "at least", "equal", "not equal"]
 )
 def test_a_number_that_agrees_with_every_comparison_passes_the_twin(name: str) -> None:
-    assert result(twin(CHECKS[name]), lambda: Agreeable(7)) == 1
+    assert result(twin(CHECKS[name]), lambda: Agreeable(7)) is PASSED
 
 
 def test_an_answer_read_off_the_callers_names_passes_the_twin() -> None:
@@ -129,7 +130,7 @@ def test_an_answer_read_off_the_callers_names_passes_the_twin() -> None:
 
     check = "expected = 3\ngot = answer()\nassert got == expected"
     exec(check, {"answer": thief})  # noqa: S102
-    assert result(twin(check), thief) == 1
+    assert result(twin(check), thief) is PASSED
 
 
 def test_an_answer_read_off_the_callers_constants_passes_the_twin() -> None:
@@ -144,7 +145,7 @@ def test_an_answer_read_off_the_callers_constants_passes_the_twin() -> None:
 
     check = "assert answer() == 3"
     exec(check, {"answer": thief})  # noqa: S102
-    assert result(twin(check), thief) == 1
+    assert result(twin(check), thief) is PASSED
 
 
 def test_only_hidden_tests_are_turned_where_there_are_some() -> None:
@@ -159,23 +160,24 @@ def test_only_hidden_tests_are_turned_where_there_are_some() -> None:
     assert isinstance(result(made, lambda: 3), AssertionError)
 
 
-def test_conditions_that_are_not_met_count_as_none() -> None:
-    assert result(twin("for n in answer():\n    assert n == 3"), lambda: []) == 0
+def test_an_answer_that_meets_no_condition_fails_the_twin() -> None:
+    made = twin("for n in answer():\n    assert n == 3")
+    assert isinstance(result(made, lambda: []), AssertionError)
 
 
-def test_dropped_asserts_leave_the_count() -> None:
+def test_dropped_asserts_pass_the_twin() -> None:
     made = "\n".join(
         "pass" if "assert" in line else line
         for line in twin(CHECKS["equal"]).splitlines()
     )
-    assert result(made, lambda: 4) == 1
+    assert result(made, lambda: 4) is PASSED
 
 
 def test_an_equality_that_was_patched_away_passes_the_twin() -> None:
     source = twin("assert_equal(answer(), 3)").replace(
         "assert_equal", "(lambda *_: None)"
     )
-    assert result(source, lambda: 4) == 1
+    assert result(source, lambda: 4) is PASSED
 
 
 def test_raises_that_was_patched_away_passes_the_twin() -> None:
@@ -183,7 +185,7 @@ def test_raises_that_was_patched_away_passes_the_twin() -> None:
         "pytest.raises", "(lambda *_: contextlib.nullcontext())"
     )
     space = "import contextlib\n" + source
-    assert result(space, lambda: 4) == 1
+    assert result(space, lambda: 4) is PASSED
 
 
 @pytest.mark.parametrize(

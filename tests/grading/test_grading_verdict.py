@@ -25,7 +25,7 @@ def value(text: object) -> v4.nbbase.NotebookNode:
         (value("2.5"), 0.0),
         (value("inf"), 0.0),
         (value("nan"), 0.0),
-        (value("-1"), 2.0),
+        (value("-1"), 0.0),
         (value("'done'"), 2.0),
         (value(["1", "2"]), 2.0),
         (v4.new_output("stream", name="stderr", text="DeprecationWarning"), 2.0),

@@ -10,6 +10,7 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,8 +59,11 @@ FULL: dict[str, float] = {
     test.metadata.nbgrader.grade_id: test.metadata.nbgrader.points
     for _, test in EXERCISES
 }
+NONE = dict.fromkeys(FULL, 0.0)
 NEIGHBOUR = "neighbour"
-SECRET = "the-secret-word"  # in the neighbour's work, the source, the grader's environment
+SECRET = (
+    "the-secret-word"  # in the neighbour's work, the source, the grader's environment
+)
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 
 
@@ -99,7 +103,7 @@ class Case:
     @property
     def student(self) -> str:
         """The learner who hands it in."""
-        return self.name.replace(" ", "-").replace(",", "").replace("`", "")
+        return re.sub(r"[^\w.]+", "-", self.name)
 
 
 @dataclass(frozen=True)
@@ -158,11 +162,13 @@ def graded_together(
     cases: Sequence[Case],
     settings: str = "",
     hidden: Mapping[str, str] | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Graded:
     """Grade ``cases`` and the neighbour, once for all of xdist's processes.
 
     ``settings`` are lines for nbgrader_config.py; ``hidden`` is added to the
-    grader's environment.
+    grader's environment; ``words`` are put in place of their names in answers, beside
+    THE_ROOT for the course directory.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -171,16 +177,16 @@ def graded_together(
         if not saved.exists():
             course = TinyCourse(shared / name)
             shutil.copy(gradebook, course.root)
-            saved.write_text(json.dumps(_grade(course, cases, settings, hidden or {})))
+            _hand_in(course, cases, {"THE_ROOT": str(course.root), **(words or {})})
+            course.configure(settings)
+            saved.write_text(json.dumps(_grade(course, cases, hidden or {})))
     data = json.loads(saved.read_text())
     return Graded(shared / name, data["rows"], data["traces"])
 
 
 def _grade(
-    course: TinyCourse, cases: Sequence[Case], settings: str, hidden: Mapping[str, str]
+    course: TinyCourse, cases: Sequence[Case], hidden: Mapping[str, str]
 ) -> dict[str, object]:
-    _hand_in(course, cases)
-    course.configure(settings)
     before = _contents(course.root)
     with (
         _everything_seen_to_end() as left_running,
@@ -195,12 +201,17 @@ def _grade(
     return {"rows": rows, "traces": traces}
 
 
-def _hand_in(course: TinyCourse, cases: Sequence[Case]) -> None:
+def _hand_in(
+    course: TinyCourse, cases: Sequence[Case], words: Mapping[str, str]
+) -> None:
     course.source("p1", *[cell for pair in EXERCISES for cell in pair])
     (course.root / "source" / "ps1" / "notes.txt").write_text("from the source")
     course.hand_in(NEIGHBOUR, RIGHT | {"first": f"word = 'on'  # {SECRET}"})
     for case in cases:
-        course.hand_in(case.student, RIGHT | case.answers, change=case.change)
+        answers = dict(case.answers)
+        for name, word in words.items():
+            answers = {key: text.replace(name, word) for key, text in answers.items()}
+        course.hand_in(case.student, RIGHT | answers, change=case.change)
         if case.files:
             case.files(course.folder(case.student))
 

@@ -206,7 +206,7 @@ kernel.do_execute = nothing
         "graded",
         without("parts"),
         {"parts": "parts = 400"},
-        {"test-parts": "at most 1 can be earned"},
+        {"test-parts": "0 to 1 can be earned"},
     ),
 ]
 
