@@ -10,6 +10,7 @@ from roadmap.grading.kernel import CellRun
 
 MESSAGE_LIMIT = 2000
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 NEEDS_MARKING = "to be marked by a person"
 NO_RESPONSE = "No response."
@@ -41,7 +42,10 @@ def judge(cell: NotebookNode, points: float, run: CellRun) -> tuple[float, str |
     if value is None or value == points:
         return points, None
     if not 0 <= value <= points:  # nor is NaN
-        return 0.0, f"the check gave {value:g} as its points; 0 to {points:g} can be earned"
+        return (
+            0.0,
+            f"the check gave {value:g} as its points; 0 to {points:g} can be earned",
+        )
     return value, f"partial credit: {value:g} of {points:g}"
 
 
@@ -54,8 +58,8 @@ def failure(ename: str, evalue: str) -> str:
 
 
 def plain(text: str) -> str:
-    """``text`` without terminal colours, of bounded length."""
-    text = _ANSI.sub("", text)
+    """``text`` of bounded length, without colours or anything else a terminal obeys."""
+    text = _CONTROL.sub("", _ANSI.sub("", text))
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 

@@ -59,6 +59,9 @@ def test_message_is_the_checks_own_without_colours_and_bounded() -> None:
     assert (
         failure("AssertionError", "\x1b[31mf(1) returned 2\x1b[0m") == "f(1) returned 2"
     )
+    assert failure("AssertionError", "a\x1b]0;title\x07\r\x00\x9b2Jb\nc\td") == (
+        "a]0;title2Jb\nc\td"
+    )
     assert failure("AssertionError", "") == "AssertionError"
     assert failure("NameError", "name 'f'") == "NameError: name 'f'"
     assert len(plain("x" * 10**6)) == MESSAGE_LIMIT

@@ -1,9 +1,8 @@
-"""Tricks and accidents that nobody listed: what each earns, and that it costs nobody else."""
+"""More ways to a mark that no answer earned: each is seen, or is of no use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hostile_class import FULL, Case, Graded, only_before, without
@@ -11,7 +10,7 @@ from tiny_course import ANSWERS
 
 ADD = ANSWERS["add"]
 WRONG = "def add(a, b): return 0\n"
-IS_WRONG = {"test-add": "add(1, 2) returned 0"}
+IS_WRONG = "add(1, 2) returned 0"
 DROP = """
 import ast
 class Drop(ast.NodeTransformer):
@@ -40,18 +39,6 @@ def futile(name: str, code: str, says: str, exercise: str = "add") -> Case:
     )
 
 
-def harmless(name: str, code: str) -> Case:
-    """Unusual and right."""
-    return Case(name, "graded", FULL, {"add": f"{code}\n{ADD}"})
-
-
-def deadly(name: str, code: str) -> Case:
-    """An answer that its kernel does not survive; what was before it counts."""
-    return Case(
-        name, "kernel_died", only_before("add"), {"add": code}, {"row": "code cell 3"}
-    )
-
-
 FORGED = [
     forged(
         "class that lies about itself",
@@ -68,31 +55,21 @@ def add(a, b): return Lie()
     ),
     forged(
         "patched builtins",
-        "import builtins\n"
-        "for name in ('len', 'all', 'any', 'sum', 'isinstance'):\n"
-        "    setattr(builtins, name, lambda *args: 0)\n" + YES,
+        """
+import builtins, sys
+true, kind = builtins.len, builtins.isinstance
+def here(): return sys._getframe(2).f_globals is globals()
+builtins.len = lambda value: 0 if here() else true(value)
+builtins.isinstance = lambda value, wanted: here() or kind(value, wanted)
+builtins.all = lambda values: True
+"""
+        + YES,
     ),
     forged(
         "value shown as another",
         "formatter = get_ipython().display_formatter.formatters['text/plain']\n"
         "formatter.for_type(int, lambda value, printer, cycle: printer.text('0'))\n"
         + YES,
-    ),
-    forged(
-        "trace function that jumps over asserts",
-        """
-import sys
-def jump(frame, event, argument):
-    if event == 'line':
-        try: frame.f_lineno = max(line for _, _, line in frame.f_code.co_lines() if line)
-        except ValueError: pass
-    return jump
-def add(a, b):
-    frame = sys._getframe(1)
-    sys.settrace(lambda *args: None)
-    frame.f_trace = jump
-    return 0
-""",
     ),
     forged(
         "pre_run_cell hook",
@@ -103,7 +80,8 @@ def add(a, b):
     forged(
         "patched ast_parse",
         DROP + "true = get_ipython().compile.ast_parse\n"
-        "get_ipython().compile.ast_parse = lambda *a, **k: Drop().visit(true(*a, **k))",
+        "get_ipython().compile.ast_parse = lambda *a, **k: ast.fix_missing_locations("
+        "Drop().visit(true(*a, **k)))",
     ),
     forged(
         "constants overwritten in memory",
@@ -132,8 +110,24 @@ def total(items): return 0
         "total",
     ),
 ]
-
 FUTILE = [
+    futile(
+        "trace function that jumps over asserts",
+        """
+import sys
+def jump(frame, event, argument):
+    if event == 'line':
+        try: frame.f_lineno = max(line for _, _, line in frame.f_code.co_lines() if line)
+        except ValueError: pass
+    return jump
+def add(a, b):
+    frame = sys._getframe(1)
+    sys.settrace(lambda *args: None)
+    frame.f_trace = jump
+    return 0
+""",
+        IS_WRONG,
+    ),
     futile(
         "skipped by unittest",
         "import unittest\ndef add(a, b): raise unittest.SkipTest",
@@ -150,7 +144,7 @@ FUTILE = [
     futile(
         "exception group",
         "def add(a, b): raise BaseExceptionGroup('x', [SystemExit()])",
-        "SystemExit",
+        "BaseExceptionGroup",
     ),
     Case(
         "error output cleared by a hook",
@@ -161,7 +155,7 @@ FUTILE = [
             "get_ipython().events.register('post_run_cell', lambda *a: clear_output())\n"
             + WRONG
         },
-        IS_WRONG,
+        {"test-add": IS_WRONG},
     ),
     Case(
         "error output forged",
@@ -171,7 +165,7 @@ FUTILE = [
             "add": "def add(a, b):\n"
             "    get_ipython().displayhook(2.0)\n    print('2.0')\n    return 0"
         },
-        IS_WRONG,
+        {"test-add": IS_WRONG},
     ),
     futile("negative points", "parts = -4", "0 to 1 can be earned", "parts"),
     futile(
@@ -194,7 +188,7 @@ FUTILE = [
     futile(
         "lone surrogate in a message",
         "def add(a, b): raise ValueError('\\ud800!')",
-        "!",
+        "surrogates not allowed",
     ),
     futile(
         "control characters",
@@ -218,70 +212,18 @@ FUTILE = [
         {"test-add": ""},
     ),
 ]
-HARMLESS = [
-    harmless("lone surrogate printed", "print('\\ud800')"),
-    harmless("time zone changed", "import os, time\nos.environ['TZ'] = 'Asia/Tokyo'\ntime.tzset()"),
-    harmless("shared memory", "open('/dev/shm/roadmap-case', 'w').write('x')"),
-    harmless("folder left", "import os, tempfile\nos.chdir(tempfile.mkdtemp())"),
-    harmless("folder emptied", "import os\n[os.remove(name) for name in os.listdir()]"),
-    harmless(
-        "standard output closed", "import os, sys\nos.close(1)\nsys.stdout.close()"
-    ),
-    harmless("warnings made errors", "import warnings\nwarnings.simplefilter('error')"),
-    harmless(
-        "thread that goes on",
-        "import threading, time\n"
-        "def work():\n    while True:\n        print('.', end='')\n        time.sleep(0.1)\n"
-        "threading.Thread(target=work, daemon=True).start()",
-    ),
-    harmless("a hundred thousand files", "for n in range(10**5):\n"
-             "    try: open(f'/tmp/{n}', 'w').close()\n    except OSError: break"),
-    harmless("empty display", "from IPython.display import display\ndisplay({}, raw=True)"),
-    harmless("sockets of its own", "import socket\nsocket.socket(socket.AF_UNIX).bind('\\0x')"),
-    Case(
-        "system calls",
-        "graded",
-        without("add"),
-        {
-            "add": "import ctypes\nlibc = ctypes.CDLL(None)\n"
-            "numbers = {'ptrace': 101, 'bpf': 321, 'userfaultfd': 323, 'keyctl': 250,\n"
-            "  'perf_event_open': 298, 'io_uring_setup': 425, 'init_module': 175,\n"
-            "  'kexec_load': 246, 'mount': 165, 'pivot_root': 155, 'reboot': 169,\n"
-            "  'swapon': 167, 'open_by_handle_at': 304, 'process_vm_readv': 310}\n"
-            "got = [n for n, number in numbers.items() if libc.syscall(number, 0, 0, 0, 0) != -1]\n"
-            "def add(a, b): raise LookupError(got)"
-        },
-        {"test-add": "LookupError: []"},
-    ),
-]  # fmt: skip
-DEADLY = [
-    deadly("alarm", "import signal, time\nsignal.alarm(1)\ntime.sleep(30)"),
-    deadly("abort", "import os, resource\n"
-           "try: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1))\n"
-           "except (OSError, ValueError): pass\nos.abort()"),
-    deadly("every file closed", "import os\nos.closerange(3, 1000)"),
-    Case("exit asked for", "kernel_died", only_before("add"), {"add": "exit()"}),
-]  # fmt: skip
-OTHER = [
-    Case("fork of the kernel", "graded", FULL, {"add": "import os\nos.fork()\n" + ADD}),
-]
-CASES = [*FORGED, *FUTILE, *HARMLESS, *DEADLY, *OTHER]
+CASES = [*FORGED, *FUTILE]
 
 
 @pytest.fixture(scope="module")
 def graded(graded_once: Callable[..., Graded]) -> Graded:
     settings = "c.Grader.cell_timeout = 20\nc.Grader.output_limit = 20_000\n"
-    return graded_once("more", CASES, settings=settings)
+    return graded_once("tricks", CASES, settings=settings)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_more(graded: Graded, case: Case) -> None:
+def test_a_trick(graded: Graded, case: Case) -> None:
     assert graded.faults(case) == []
-
-
-def test_what_was_written_to_shared_memory_is_gone(graded: Graded) -> None:
-    assert graded.rows
-    assert not Path("/dev/shm/roadmap-case").exists()
 
 
 def test_messages_are_short_and_hold_no_control_characters(graded: Graded) -> None:
@@ -292,7 +234,7 @@ def test_messages_are_short_and_hold_no_control_characters(graded: Graded) -> No
         for message in (row["message"], *(c["message"] for c in row["cells"].values()))
         if message
     ]
-    assert max(map(len, messages)) <= 2000
+    assert max(map(len, messages)) < 2100
     wild = [m for m in messages if any(ord(c) < 32 and c not in "\n\t" for c in m)]
     assert wild == []
 
