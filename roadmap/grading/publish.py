@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -31,18 +32,30 @@ def stage(
     """Lay out beside ``target`` what shall become it: files handed in, the source's, notebooks.
 
     What the notebooks wrote while they ran is left out. The caller moves the
-    folder into place with :func:`move_into_place`.
+    folder into place with :func:`move_into_place`. When it cannot be laid out whole,
+    nothing is left of it: on a full disk the next learner's may fit.
     """
     folder = new_folder(target)
-    folder.mkdir(parents=True)
-    copy_files(course, target.name, folder, submitted, source)
-    for path in sorted(executed.glob("*.ipynb")):
-        nb = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        _say_what_did_not_run(nb, rows[path.stem])
-        for preprocessor in (IgnorePattern, ClearMetadataPreprocessor, LimitOutput):
-            nb, _ = preprocessor(parent=course.autograde)(nb, {})
-        nbformat.write(nb, folder / path.name)
+    try:
+        folder.mkdir(parents=True)
+        copy_files(course, target.name, folder, submitted, source)
+        for path in sorted(executed.glob("*.ipynb")):
+            nb = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            _say_what_did_not_run(nb, rows[path.stem])
+            for preprocessor in (IgnorePattern, ClearMetadataPreprocessor, LimitOutput):
+                nb, _ = preprocessor(parent=course.autograde)(nb, {})
+            nbformat.write(nb, folder / path.name)
+    except BaseException:
+        _give_up(folder)
+        raise
     return folder
+
+
+def _give_up(folder: Path) -> None:
+    """Remove a folder, and the one above it if that holds nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 def new_folder(target: Path) -> Path:
