@@ -16,7 +16,6 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from filelock import FileLock
 from nbgrader.api import Gradebook
 from tiny_course import ADD, ANSWERS, DOUBLE, TinyCourse, exercise
 
@@ -286,16 +285,6 @@ def test_unreachable_gradebook_is_told_without_its_password(course: TinyCourse) 
         grade("ps1", course.root)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_second_grader_of_an_assignment_is_turned_away(course: TinyCourse) -> None:
-    course.hand_in("ada")
-    (course.root / ".roadmap" / "graded").mkdir(parents=True)
-    with (
-        FileLock(course.root / ".roadmap" / "graded" / "ps1.lock"),
-        pytest.raises(RoadmapError, match="being graded by another"),
-    ):
-        grade("ps1", course.root)
 
 
 GRADE = "import sys; from pathlib import Path; from roadmap.grading import grade; "

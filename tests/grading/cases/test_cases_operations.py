@@ -19,13 +19,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from filelock import FileLock, Timeout
 from nbgrader.api import Gradebook
 from sqlalchemy import create_engine, text
 from tiny_course import ANSWERS, TinyCourse
 
+from roadmap.cli import main
 from roadmap.errors import RoadmapError
-from roadmap.grading import grade
+from roadmap.grading import grade, run
 from roadmap.grading.sandbox import available
 
 ISOLATED = pytest.mark.skipif(bool(available()), reason="; ".join(available()))
@@ -233,3 +235,22 @@ def test_locked_postgresql_is_told_and_leaves_nothing_half_written(
     assert not (course.root / "autograded" / "ada").exists()
     rows = grade("ps1", course.root)
     assert {row.student: row.score for row in rows} == {"ada": FULL, "ben": 0.0}
+
+
+def test_without_isolation_it_refuses_and_says_what_is_missing(
+    course: TinyCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "available", lambda: ["no user namespaces"])
+    course.hand_in("ada")
+    with pytest.raises(
+        RoadmapError, match=r"no user namespaces.*--no-sandbox"
+    ) as caught:
+        grade("ps1", course.root, sandbox=True)
+    assert len(str(caught.value).splitlines()) == 1
+    result = CliRunner().invoke(main, ["grade", "ps1", "--root", str(course.root)])
+    assert result.exit_code == 1
+    allowed = CliRunner().invoke(
+        main, ["grade", "ps1", "--root", str(course.root), "--no-sandbox"]
+    )
+    assert allowed.exit_code == 0, allowed.output
+    assert "graded" in allowed.output
