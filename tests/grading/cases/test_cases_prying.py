@@ -48,13 +48,13 @@ FILES = [
     prying(name, f"open('THE_ROOT/{path}').read()", "FileNotFoundError")
     for name, path in {
         "another learner's work": f"submitted/{NEIGHBOUR}/ps1/p1.ipynb",
-        "another learner's marks": f".roadmap/graded/ps1/{NEIGHBOUR}.json",
         "source": "source/ps1/p1.ipynb",
         "settings": "nbgrader_config.py",
         "gradebook": "gradebook.db",
         "own work where it was handed in": "submitted/gradebook/ps1/p1.ipynb",
     }.items()
 ] + [
+    prying("other learners' marks", "os.listdir('THE_ROOT/.roadmap/graded')", "FileNotFoundError"),
     prying("course", "os.listdir('THE_ROOT')", "FileNotFoundError"),
     prying("neighbours by a relative path", "os.listdir('..')", "['ps1']"),
     prying("graders' temporary folders", "os.listdir('/tmp')", "LookupError: []"),
