@@ -67,7 +67,7 @@ DEADLY = [
            "except (OSError, ValueError): pass\nos.abort()"),
     deadly("every file closed", "import os\nos.closerange(3, 1000)"),
     Case("exit asked for", "kernel_died", only_before("add"),
-         {"add": "exit()", "double": "import time\ntime.sleep(30)"}, {"row": "code cell 5"}),
+         {"add": "exit()", "double": "import time\ntime.sleep(30)"}, {"row": "the kernel died"}),
 ]  # fmt: skip
 OTHER = [
     Case("fork of the kernel", "graded", FULL, {"add": "import os\nos.fork()\n" + ADD}),
