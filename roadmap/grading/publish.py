@@ -32,7 +32,8 @@ def stage(
     """Lay out beside ``target`` what shall become it: files handed in, the source's, notebooks.
 
     What the notebooks wrote while they ran is left out. The caller moves the
-    folder into place with :func:`move_into_place`.
+    folder into place with :func:`move_into_place`. When it cannot be laid out whole,
+    nothing is left of it: on a full disk the next learner's may fit.
     """
     folder = new_folder(target)
     try:

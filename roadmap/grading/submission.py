@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import os
 import re
 import shutil
 import stat
@@ -96,7 +97,8 @@ def _walk(folder: Path, ignore: Sequence[str]) -> Iterator[Path]:
 
 
 def _problem(path: Path, real_root: Path, max_bytes: int) -> str | None:
-    if path.is_symlink() and not path.resolve().is_relative_to(real_root):
+    # Unlike Path.resolve, realpath takes a link that leads to itself.
+    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
         return "a link that leads out of the folder"
     try:
         status = path.stat()

@@ -27,6 +27,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 # assert_equal, assertListEqual, assert_allclose, …; not assertNotEqual, assertLessEqual
 _EQUALITY = re.compile(r"assert(?!.*(?:not|less|greater)).*(?:equals?|close)")
+# pytest.raises(ValueError), case.assertRaises(ValueError, f), case.assertRaisesRegex(…)
+_RAISES = re.compile(r"(?:assert)?raises(?:regexp?)?")
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.GtE,
     ast.LtE: ast.Gt,
@@ -63,9 +65,9 @@ def other_value(value: Any, number: int, text: str) -> Any:
 def negative_twin(source: str, chance: random.Random) -> str | None:
     """The twin of a check cell, or None when it has no condition that can be turned.
 
-    Run to its end, the twin's value is the number of turned conditions it has met:
-    an honest answer ends it with an exception, or meets none and shows 0.
-    ``chance`` picks names and values.
+    An honest answer ends it with an exception, be it because it has met none of the
+    turned conditions. Nothing tells that but the exception: a value shown could be
+    altered on its way. ``chance`` picks names and values.
     """
     try:
         tree = ast.parse(TransformerManager().transform_cell(source))
@@ -79,25 +81,41 @@ def negative_twin(source: str, chance: random.Random) -> str | None:
         return None
     turner = _Turner(set(map(id, chosen)), _literal_names(tree), chance)
     turned = ast.fix_missing_locations(turner.visit(tree))
-    return f"{turner.preamble()}\n{ast.unparse(turned)}\nlen({turner.seen})"
+    return f"{turner.preamble()}\n{ast.unparse(turned)}\nassert {turner.seen}"
 
 
 def _is_condition(node: ast.AST) -> TypeGuard[ast.stmt]:
-    """Whether the node is an assert, or a call that can be turned like one."""
+    """Whether the node is an assert, or has a call that can be turned like one."""
+    if isinstance(node, ast.With):
+        return any(_is_raises(item.context_expr) for item in node.items)
     return isinstance(node, ast.Assert) or (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)
-        and _turned_argument(node.value) is not None
+        and (_is_raises(node.value) or _turned_argument(node.value) is not None)
+    )
+
+
+def _kind(call: ast.Call) -> str:
+    """The called function's name, alike for `assert_equal` and `case.assertEqual`."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name.lower().replace("_", "")
+        case _:
+            return ""
+
+
+def _is_raises(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether it is a call that wants an exception of the type that it is given first."""
+    return (
+        isinstance(node, ast.Call)
+        and bool(node.args)
+        and _RAISES.fullmatch(_kind(node)) is not None
     )
 
 
 def _turned_argument(call: ast.Call) -> int | None:
     """Which argument of `assertEqual`, `assert_allclose`, `assertTrue` and such to turn."""
-    match call.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            kind = name.lower().replace("_", "")
-        case _:
-            return None
+    kind = _kind(call)
     if kind in ("asserttrue", "assertfalse") and call.args:
         return 0
     if not _EQUALITY.fullmatch(kind) or len(call.args) < 2:
@@ -153,7 +171,7 @@ def _word(chance: random.Random, length: int) -> str:
 
 
 class _Turner(ast.NodeTransformer):
-    """Puts a turned condition in place of each chosen assert's, and a count before it.
+    """Puts a turned condition in place of each chosen assert's, and a note before it.
 
     Values that are written out are changed where they stand, so that an answer
     that looks up what it is compared with finds the changed one.
@@ -186,24 +204,43 @@ class _Turner(ast.NodeTransformer):
         return node
 
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        """The turned assert after its count; others stay as they are."""
+        """The turned assert after its note; others stay as they are."""
         if id(node) not in self._chosen:
             return [node]
-        return [*self._count(), ast.Assert(self._turn(node.test), node.msg)]
+        return [*self._note(), ast.Assert(self._turn(node.test), node.msg)]
 
-    def _count(self) -> list[ast.stmt]:
+    def _note(self) -> list[ast.stmt]:
+        """That a turned condition was met."""
         return ast.parse(f"{self.seen}.append(0)").body
 
     def visit_Expr(self, node: ast.Expr) -> list[ast.stmt]:
         """The same for a call that asserts."""
         if id(node) not in self._chosen or not isinstance(node.value, ast.Call):
             return [node]
+        if _is_raises(node.value):
+            self._want_another(node.value)
+            return [*self._note(), node]
         call, at = node.value, _turned_argument(node.value)
         if at is not None:
             old = call.args[at]
             truth = len(call.args) == 1 or not _is_literal(old)
             call.args[at] = ast.UnaryOp(ast.Not(), old) if truth else self._changed(old)
-        return [*self._count(), node]
+        return [*self._note(), node]
+
+    def visit_With(self, node: ast.With) -> list[ast.stmt]:
+        """The same for `with pytest.raises(…)`; what stands in it may be turned too."""
+        self.generic_visit(node)
+        if id(node) not in self._chosen:
+            return [node]
+        for item in node.items:
+            if _is_raises(item.context_expr):
+                self._want_another(item.context_expr)
+        return [*self._note(), node]
+
+    def _want_another(self, call: ast.Call) -> None:
+        """Have a call want an exception that nothing raises."""
+        other = f"type({self._text!r}, (Exception,), {{}})"
+        call.args[0] = ast.parse(other, mode="eval").body
 
     def _turn(self, test: ast.expr) -> ast.expr:
         """A condition that is false for honest values wherever ``test`` is true."""

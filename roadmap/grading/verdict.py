@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from nbformat import NotebookNode
@@ -11,6 +10,7 @@ from roadmap.grading.kernel import CellRun
 
 MESSAGE_LIMIT = 2000
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 NEEDS_MARKING = "to be marked by a person"
 NO_RESPONSE = "No response."
@@ -23,7 +23,8 @@ def judge(cell: NotebookNode, points: float, run: CellRun) -> tuple[float, str |
 
     An exception earns nothing; a number as the cell's value is partial credit;
     anything else is full marks. Unlike nbgrader, output on stderr costs nothing,
-    and a number above the points is no credit instead of the end of the batch.
+    a number above the points is no credit instead of the end of the batch, and so is
+    a negative one instead of full marks.
     """
     if run.state == "timeout":
         return 0.0, "the check ran too long and was stopped"
@@ -38,12 +39,12 @@ def judge(cell: NotebookNode, points: float, run: CellRun) -> tuple[float, str |
     if errors:
         return 0.0, failure(errors[0].ename, errors[0].evalue)
     value = _number(cell)
-    if value is None or value < 0 or value == points:
+    if value is None or value == points:
         return points, None
-    if math.isnan(value) or value > points:
+    if not 0 <= value <= points:  # nor is NaN
         return (
             0.0,
-            f"the check gave {value:g} as its points; at most {points:g} can be earned",
+            f"the check gave {value:g} as its points; 0 to {points:g} can be earned",
         )
     return value, f"partial credit: {value:g} of {points:g}"
 
@@ -57,8 +58,8 @@ def failure(ename: str, evalue: str) -> str:
 
 
 def plain(text: str) -> str:
-    """``text`` without terminal colours, of bounded length."""
-    text = _ANSI.sub("", text)
+    """``text`` of bounded length, without colours or anything else a terminal obeys."""
+    text = _CONTROL.sub("", _ANSI.sub("", text))
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 

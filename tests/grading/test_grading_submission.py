@@ -133,6 +133,7 @@ def test_links_out_of_the_folder_and_pipes_are_refused(tmp_path: Path) -> None:
     (folder / "same.csv").symlink_to("data.csv")
     (folder / "out.csv").symlink_to(secret)
     (folder / "outside").symlink_to(tmp_path)
+    (folder / "loop.csv").symlink_to("loop.csv")
     (folder / "p1.ipynb").symlink_to(secret)
     (folder / "sub" / "big.bin").write_bytes(b"x" * 2000)
     os.mkfifo(folder / "pipe")
@@ -142,6 +143,7 @@ def test_links_out_of_the_folder_and_pipes_are_refused(tmp_path: Path) -> None:
     assert {path.as_posix() for path in found.refused} == {
         "out.csv",
         "outside",
+        "loop.csv",
         "p1.ipynb",
         "pipe",
         "sub/big.bin",

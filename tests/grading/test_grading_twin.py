@@ -43,6 +43,17 @@ CHECKS = {
     "unittest's assertFalse": "case.assertFalse(answer() == 4)",
     "unittest's assertAlmostEqual": "case.assertAlmostEqual(answer(), 3.0)",
     "in a with": "import contextlib\nwith contextlib.nullcontext():\n    assert answer() == 3",
+    "pytest's raises": "with pytest.raises(ZeroDivisionError):\n    1 / (answer() - 3)",
+    "pytest's raises with a match": (
+        "with pytest.raises(ZeroDivisionError, match='zero') as caught:\n"
+        "    1 / (answer() - 3)"
+    ),
+    "unittest's assertRaises": (
+        "case.assertRaises(ZeroDivisionError, lambda: 1 / (answer() - 3))"
+    ),
+    "unittest's assertRaises in a with": (
+        "with case.assertRaises(ZeroDivisionError):\n    1 / (answer() - 3)"
+    ),
     "list": "assert [answer()] == [3]",
     "dict": "assert {'a': answer()} == {'a': 3}",
     "text": "assert str(answer()) == '3'",
@@ -50,17 +61,19 @@ CHECKS = {
 
 
 CASE = unittest.TestCase()
+GIVEN = {"case": CASE, "assert_equal": CASE.assertEqual, "pytest": pytest}
 
 
-def result(source: str, answer: Any) -> Any:
-    """The value of the cell's last line, or the exception that ended it."""
-    *body, last = source.splitlines()
-    space = {"answer": answer, "case": CASE, "assert_equal": CASE.assertEqual}
+PASSED = None
+
+
+def result(source: str, answer: Any) -> Exception | None:
+    """The exception that ended the cell, if one did."""
     try:
-        exec("\n".join(body), space)  # noqa: S102
-        return eval(last, space)  # noqa: S307
+        exec(source, {"answer": answer, **GIVEN})  # noqa: S102
     except Exception as error:
         return error
+    return PASSED
 
 
 def twin(source: str, seed: int = 1) -> str:
@@ -71,9 +84,10 @@ def twin(source: str, seed: int = 1) -> str:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_honest_answer_passes_the_check_and_fails_its_twin(name: str) -> None:
-    space = {"answer": lambda: 3, "case": CASE, "assert_equal": CASE.assertEqual}
+    space = {"answer": lambda: 3, **GIVEN}
     exec(CHECKS[name], space)  # noqa: S102
-    assert isinstance(result(twin(CHECKS[name]), lambda: 3), AssertionError)
+    error = ZeroDivisionError if "aises" in name else AssertionError
+    assert isinstance(result(twin(CHECKS[name]), lambda: 3), error)
 
 
 class AlwaysEqual:
@@ -100,14 +114,14 @@ class Agreeable(int):
     "name", ["equal", "equal, expected first", "equal to a name", "in", "in a loop"]
 )
 def test_an_object_that_equals_everything_passes_the_twin(name: str) -> None:
-    assert result(twin(CHECKS[name]), AlwaysEqual) == (3 if "loop" in name else 1)
+    assert result(twin(CHECKS[name]), AlwaysEqual) is PASSED
 
 
 @pytest.mark.parametrize(
     "name", ["less", "at most", "more", "at least", "equal", "not equal"]
 )
 def test_a_number_that_agrees_with_every_comparison_passes_the_twin(name: str) -> None:
-    assert result(twin(CHECKS[name]), lambda: Agreeable(7)) == 1
+    assert result(twin(CHECKS[name]), lambda: Agreeable(7)) is PASSED
 
 
 def test_an_answer_read_off_the_callers_names_passes_the_twin() -> None:
@@ -116,7 +130,7 @@ def test_an_answer_read_off_the_callers_names_passes_the_twin() -> None:
 
     check = "expected = 3\ngot = answer()\nassert got == expected"
     exec(check, {"answer": thief})  # noqa: S102
-    assert result(twin(check), thief) == 1
+    assert result(twin(check), thief) is PASSED
 
 
 def test_an_answer_read_off_the_callers_constants_passes_the_twin() -> None:
@@ -131,7 +145,7 @@ def test_an_answer_read_off_the_callers_constants_passes_the_twin() -> None:
 
     check = "assert answer() == 3"
     exec(check, {"answer": thief})  # noqa: S102
-    assert result(twin(check), thief) == 1
+    assert result(twin(check), thief) is PASSED
 
 
 def test_only_hidden_tests_are_turned_where_there_are_some() -> None:
@@ -146,23 +160,32 @@ def test_only_hidden_tests_are_turned_where_there_are_some() -> None:
     assert isinstance(result(made, lambda: 3), AssertionError)
 
 
-def test_conditions_that_are_not_met_count_as_none() -> None:
-    assert result(twin("for n in answer():\n    assert n == 3"), lambda: []) == 0
+def test_an_answer_that_meets_no_condition_fails_the_twin() -> None:
+    made = twin("for n in answer():\n    assert n == 3")
+    assert isinstance(result(made, lambda: []), AssertionError)
 
 
-def test_dropped_asserts_leave_the_count() -> None:
+def test_dropped_asserts_pass_the_twin() -> None:
     made = "\n".join(
         "pass" if "assert" in line else line
         for line in twin(CHECKS["equal"]).splitlines()
     )
-    assert result(made, lambda: 4) == 1
+    assert result(made, lambda: 4) is PASSED
 
 
 def test_an_equality_that_was_patched_away_passes_the_twin() -> None:
     source = twin("assert_equal(answer(), 3)").replace(
         "assert_equal", "(lambda *_: None)"
     )
-    assert result(source, lambda: 4) == 1
+    assert result(source, lambda: 4) is PASSED
+
+
+def test_raises_that_was_patched_away_passes_the_twin() -> None:
+    source = twin(CHECKS["pytest's raises"]).replace(
+        "pytest.raises", "(lambda *_: contextlib.nullcontext())"
+    )
+    space = "import contextlib\n" + source
+    assert result(space, lambda: 4) is PASSED
 
 
 @pytest.mark.parametrize(
@@ -170,7 +193,6 @@ def test_an_equality_that_was_patched_away_passes_the_twin() -> None:
     [
         "",
         "x = 1",
-        "case.assertRaises(KeyError, answer)",
         "case.assertNotEqual(answer(), 4)",
         "not python (",
         "answer()",

@@ -25,7 +25,7 @@ def value(text: object) -> v4.nbbase.NotebookNode:
         (value("2.5"), 0.0),
         (value("inf"), 0.0),
         (value("nan"), 0.0),
-        (value("-1"), 2.0),
+        (value("-1"), 0.0),
         (value("'done'"), 2.0),
         (value(["1", "2"]), 2.0),
         (v4.new_output("stream", name="stderr", text="DeprecationWarning"), 2.0),
@@ -58,6 +58,9 @@ def test_no_outputs_are_no_pass_when_the_run_did_not_end_well(state: str) -> Non
 def test_message_is_the_checks_own_without_colours_and_bounded() -> None:
     assert (
         failure("AssertionError", "\x1b[31mf(1) returned 2\x1b[0m") == "f(1) returned 2"
+    )
+    assert failure("AssertionError", "a\x1b]0;title\x07\r\x00\x9b2Jb\nc\td") == (
+        "a]0;title2Jb\nc\td"
     )
     assert failure("AssertionError", "") == "AssertionError"
     assert failure("NameError", "name 'f'") == "NameError: name 'f'"
