@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from roadmap.audit.mutants import Mutant, mutants, sample
 from roadmap.errors import RoadmapError
-from roadmap.grading.twin import negative_twin
+from roadmap.grading.twin import twins
 from roadmap.lessons.answers import Answer, Excuse, read_answers, read_excuses
 from roadmap.lessons.fences import find_fences
 from roadmap.lessons.files import COURSE, digest
@@ -118,9 +118,9 @@ def plan(root: Path, phase: str, lesson: Lesson, engine: str) -> LessonPlan:
         checks = [check.id for check in exercise.checks]
         where = (path, lines[exercise.id])
         named = _named(exercise.id, released, answers, *where)
-        twins = _twins(named, {id: sources[id] for id in checks})
+        pairs = _twins(named, {id: sources[id] for id in checks})
         every = mutants(sources[exercise.id])
-        variants = [*named, *twins, *_mutants(exercise.id, every, *where)]
+        variants = [*named, *pairs, *_mutants(exercise.id, every, *where)]
         exercises.append(
             ExercisePlan(
                 exercise.id,
@@ -219,14 +219,14 @@ def _twins(variants: Iterable[Variant], checks: Mapping[str, str]) -> list[Varia
     A right answer that passes them would be reported as tampering by the grader.
     """
     chance = random.Random("".join(checks.values()))  # noqa: S311  # the same each time
-    turned = {id: negative_twin(source, chance) for id, source in checks.items()}
-    twins = {id: twin for id, twin in turned.items() if twin is not None}
-    if not twins:
+    made = {id: twins(source, chance) for id, source in checks.items()}
+    turned = {id: pair.negative for id, pair in made.items() if pair is not None}
+    if not turned:
         return []
     return [
         Variant(
             "twin",
-            {**variant.sources, **twins},
+            {**variant.sources, **turned},
             variant.path,
             variant.line,
             str(number),

@@ -251,9 +251,11 @@ class _Kernel:
     def death(self, where: str) -> Outcome:
         """What to say of a kernel that did not live through a cell."""
         provisioner = self._manager.provisioner
+        why = getattr(provisioner, "exit_message", None)
         if getattr(provisioner, "exit_reason", None) == "out_of_memory":
-            return Outcome("out_of_memory", f"{where}: {provisioner.exit_message}")
-        return Outcome("kernel_died", f"the kernel died in {where}")
+            return Outcome("out_of_memory", f"{where}: {why}")
+        known = f": {why}" if why else ""
+        return Outcome("kernel_died", f"the kernel died in {where}{known}")
 
     def run_cell(self, index: int, timeout: float) -> tuple[CellRun, bool]:
         """Run one cell for at most ``timeout`` seconds; also tells if the kernel lives on."""

@@ -174,8 +174,11 @@ class _Run:
         if known.get("of") != self._base:
             with self._room() as scratch:
                 results = self._results(self._source, scratch)
-            forged = {name: result.forged for name, result in results.items()}
-            known = {"of": self._base, "unprovable": forged}
+            unprovable = {
+                name: [*result.forged, *result.unproved]
+                for name, result in results.items()
+            }
+            known = {"of": self._base, "unprovable": unprovable}
             if not any(result.status == "error" for result in results.values()):
                 write_text(record, json.dumps(known))
         self._unprovable = known["unprovable"]

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -17,6 +17,7 @@ from typing import Any
 
 from roadmap.grading import worker
 from roadmap.grading.processes import kill_descendants, kill_tree, memory
+from roadmap.grading.proof import TRIES
 from roadmap.grading.rows import Status
 from roadmap.grading.worker import Job
 
@@ -30,6 +31,10 @@ SLACK = 30.0
 FORGED = (
     "not counted: the check was passed, and so was the same check with other values, "
     "which no right answer passes"
+)
+UNPROVED = (
+    "not counted: the check was passed, and then not again when the same was asked in "
+    "another form"
 )
 AFTER_FORGED = "not counted: an answer above kept its check from judging"
 
@@ -62,7 +67,7 @@ class NotebookResult:
 
     ``scores`` maps a grade id to (score, message), in notebook order; ``unanswered``
     is None until the notebook was read and rebuilt; ``forged`` are the checks that
-    passed whatever they compared.
+    passed whatever they compared, ``unproved`` those that did not pass again.
     """
 
     status: Status = "error"
@@ -71,18 +76,31 @@ class NotebookResult:
     unanswered: list[str] | None = None
     scores: dict[str, tuple[float, str | None]] = field(default_factory=dict)
     forged: list[str] = field(default_factory=list)
+    unproved: list[str] = field(default_factory=list)
 
     def disown(self) -> None:
-        """Take back the marks from the first forged check on."""
+        """Take back the marks from the first doubtful check on, if there is one."""
+        reasons = dict.fromkeys(self.forged, FORGED)
+        reasons |= dict.fromkeys(self.unproved, UNPROVED)
+        doubtful = [name for name in self.scores if name in reasons]
+        if not doubtful:
+            return
         names = list(self.scores)
-        for name in names[names.index(self.forged[0]) :]:
-            reason = FORGED if name in self.forged else AFTER_FORGED
-            self.scores[name] = (0.0, reason)
+        for name in names[names.index(doubtful[0]) :]:
+            self.scores[name] = (0.0, reasons.get(name, AFTER_FORGED))
         self.status = "tampered"
-        more = f" and {len(self.forged) - 3} more" if len(self.forged) > 3 else ""
-        self.message = (
-            f"passed whatever was compared: {', '.join(self.forged[:3])}{more}"
+        said = {
+            "passed whatever was compared": self.forged,
+            "not passed again in another form": self.unproved,
+        }
+        self.message = "; ".join(
+            f"{what}: {_some(names)}" for what, names in said.items() if names
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 def run_job(
@@ -118,7 +136,7 @@ class _Watch:
         self._names = list(job.notebooks)
         settings = job.settings
         once = settings["notebook_timeout"] + settings["startup_timeout"]
-        self._time_limit = (2 if job.prove else 1) * once + SLACK
+        self._time_limit = (1 + TRIES if job.prove else 1) * once + SLACK
         self._poll = SANDBOXED_POLL if settings["sandbox"] else POLL
         self._started = self._next_look = monotonic()
         self._over_memory = False
@@ -183,8 +201,9 @@ class _Watch:
                 self._result.unanswered = event["unanswered"]
             case "cell":
                 self._result.scores[event["cell"]] = (event["score"], event["message"])
-            case "forged":
-                self._result.forged = event["cells"]
+            case "doubts":
+                self._result.forged = event["forged"]
+                self._result.unproved = event["unproved"]
             case "end":
                 self._finish(event["status"], event["message"], event["seconds"])
 
@@ -216,6 +235,5 @@ class _Watch:
             message = f"stopped at the limit of {self._memory_limit / 2**20:.0f} MiB of memory"
         result.status, result.message = status, message
         result.seconds = monotonic() - self._started if seconds is None else seconds
-        if result.forged:
-            result.disown()
+        result.disown()
         self.ended.append(self._name)

@@ -1,14 +1,16 @@
-"""Negative twins: check cells that honest work must fail.
+"""Twins of check cells: one that honest work must pass, and one that it must fail.
 
 "No error" is no proof that a check has judged anything: a submission can answer
 with an object that equals everything, drop asserts, silence errors, forge the
 kernel's messages or read the expected value off the caller's frame. So the
 notebook is run a second time, in a new kernel, with each check cell replaced by
-its twin, in which every condition is turned into one that holds for no honest
-answer. Whoever passes both passes whatever is compared.
+two twins. In the negative one every condition is turned into one that holds for no
+honest answer: whoever passes it passes whatever is compared. The positive one looks
+the same and asks what the check asks: whoever fails it has told the twins from the
+check, by their looks, and may have failed the negative one on purpose.
 
-The twin is made outside, by rewriting the source: nothing in the kernel has to be
-trusted, and the submission is not told which run it is in. Only the hidden tests
+Twins are made outside, by rewriting the source: nothing in the kernel has to be
+trusted, and the submission is not told which of them it meets. Only the hidden tests
 are turned, where there are some, because their text is not known to learners.
 """
 
@@ -20,7 +22,8 @@ import random
 import re
 import string
 from collections import Counter
-from typing import Any, TypeGuard
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeGuard
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -42,46 +45,66 @@ _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 
 def other_value(value: Any, number: int, text: str) -> Any:
-    """A value of the same kind that equals neither ``value`` nor anything honest."""
+    """A value of the same kind that equals neither ``value`` nor anything honest.
+
+    With 0 as ``number`` it is the value again.
+    """
+    more = [text][:number]
     if isinstance(value, bool):
-        return not value
+        return value is not bool(more)
     if isinstance(value, (int, float, complex)):
         return value + number
     if isinstance(value, str):
-        return value + text
+        return value + "".join(more)
     if isinstance(value, bytes):
-        return value + text.encode()
+        return value + "".join(more).encode()
     if isinstance(value, list):
-        return [*value, text]
+        return [*value, *more]
     if isinstance(value, tuple):
-        return (*value, text)
+        return (*value, *more)
     if isinstance(value, dict):
-        return {**value, text: text}
+        return {**value, **dict.fromkeys(more, text)}
     if isinstance(value, (set, frozenset)):
-        return {*value, text}
-    return text
+        return {*value, *more}
+    return text if more else value
 
 
-def negative_twin(source: str, chance: random.Random) -> str | None:
-    """The twin of a check cell, or None when it has no condition that can be turned.
+class Twins(NamedTuple):
+    """What a check's twins are; honest work passes one and fails the other."""
 
-    An honest answer ends it with an exception, be it because it has met none of the
-    turned conditions. Nothing tells that but the exception: a value shown could be
-    altered on its way. ``chance`` picks names and values.
+    positive: str
+    negative: str
+
+
+def twins(source: str, chance: random.Random) -> Twins | None:
+    """The twins of a check cell, or None when it has no condition that can be turned.
+
+    An honest answer ends the negative one with an exception, be it because it has met
+    none of the turned conditions. Nothing tells that but the exception: a value shown
+    could be altered on its way. ``chance`` picks names and values.
     """
     try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
+        text = TransformerManager().transform_cell(source)
+        tree = ast.parse(text)
     except SyntaxError:
         return None
+    look = _Look.by(chance)
+    chosen = _chosen(tree, source)
+    if not chosen:
+        return None
+    other = ast.parse(text)
+    return Twins(
+        _Turner(_chosen(other, source), other, replace(look, number=0)).turned(),
+        _Turner(chosen, tree, look).turned(),
+    )
+
+
+def _chosen(tree: ast.Module, source: str) -> set[int]:
+    """Which conditions are turned, by `id`: the hidden ones if there are any."""
     lines = source.splitlines()
     asserts = [node for node in ast.walk(tree) if _is_condition(node)]
     hidden = [node for node in asserts if _is_hidden(node, lines)]
-    chosen = hidden or asserts
-    if not chosen:
-        return None
-    turner = _Turner(set(map(id, chosen)), _literal_names(tree), chance)
-    turned = ast.fix_missing_locations(turner.visit(tree))
-    return f"{turner.preamble()}\n{ast.unparse(turned)}\nassert {turner.seen}"
+    return set(map(id, hidden or asserts))
 
 
 def _is_condition(node: ast.AST) -> TypeGuard[ast.stmt]:
@@ -170,6 +193,21 @@ def _word(chance: random.Random, length: int) -> str:
     return "".join(chance.choices(string.ascii_lowercase, k=length))
 
 
+@dataclass(frozen=True)
+class _Look:
+    """Names and values by which a twin differs from its check; number 0 turns nothing."""
+
+    number: int
+    text: str
+    other: str
+    seen: str
+
+    @classmethod
+    def by(cls, chance: random.Random) -> _Look:
+        number, text = chance.randint(11, 97), _word(chance, 9)
+        return cls(number, text, f"_{_word(chance, 7)}", f"_{_word(chance, 7)}")
+
+
 class _Turner(ast.NodeTransformer):
     """Puts a turned condition in place of each chosen assert's, and a note before it.
 
@@ -177,20 +215,19 @@ class _Turner(ast.NodeTransformer):
     that looks up what it is compared with finds the changed one.
     """
 
-    def __init__(
-        self, chosen: set[int], literals: set[str], chance: random.Random
-    ) -> None:
-        self._chosen = chosen
-        self._number, self._text = chance.randint(11, 97), _word(chance, 9)
-        self._other, self.seen = f"_{_word(chance, 7)}", f"_{_word(chance, 7)}"
-        self._literals = literals
+    def __init__(self, chosen: set[int], tree: ast.Module, look: _Look) -> None:
+        self._chosen, self._tree, self._look = chosen, tree, look
+        self._literals = _literal_names(tree)
         self._expected: set[str] = set()
 
-    def preamble(self) -> str:
-        """What the turned asserts need."""
-        source = inspect.getsource(other_value)
-        source = source.replace("other_value", self._other).replace(": Any", "")
-        return f"{source.replace('-> Any', '')}\n\n{self.seen} = []"
+    def turned(self) -> str:
+        """The twin's source: what it needs, the turned check, and that it met one."""
+        look = self._look
+        needs = inspect.getsource(other_value).replace("other_value", look.other)
+        needs = needs.replace(": Any", "").replace("-> Any", "")
+        check = ast.unparse(ast.fix_missing_locations(self.visit(self._tree)))
+        end = f"assert {look.seen} or {look.number} < 1"
+        return f"{needs}\n\n{look.seen} = []\n{check}\n{end}"
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         """Turn the asserts, then the literals of the names that they compare with."""
@@ -211,7 +248,7 @@ class _Turner(ast.NodeTransformer):
 
     def _note(self) -> list[ast.stmt]:
         """That a turned condition was met."""
-        return ast.parse(f"{self.seen}.append(0)").body
+        return ast.parse(f"{self._look.seen}.append(0)").body
 
     def visit_Expr(self, node: ast.Expr) -> list[ast.stmt]:
         """The same for a call that asserts."""
@@ -224,7 +261,10 @@ class _Turner(ast.NodeTransformer):
         if at is not None:
             old = call.args[at]
             truth = len(call.args) == 1 or not _is_literal(old)
-            call.args[at] = ast.UnaryOp(ast.Not(), old) if truth else self._changed(old)
+            turned = bool(self._look.number)
+            call.args[at] = (
+                self._has_truth(old, turned) if truth else self._changed(old)
+            )
         return [*self._note(), node]
 
     def visit_With(self, node: ast.With) -> list[ast.stmt]:
@@ -239,18 +279,27 @@ class _Turner(ast.NodeTransformer):
 
     def _want_another(self, call: ast.Call) -> None:
         """Have a call want an exception that nothing raises."""
-        other = f"type({self._text!r}, (Exception,), {{}})"
-        call.args[0] = ast.parse(other, mode="eval").body
+        never = f"type({self._look.text!r}, (Exception,), {{}})"
+        wanted = f"[0, {never}][{self._look.number} > 0] or 0"
+        choice = ast.parse(wanted, mode="eval").body
+        choice.values[1] = call.args[0]  # type: ignore[attr-defined]
+        call.args[0] = choice
 
     def _turn(self, test: ast.expr) -> ast.expr:
         """A condition that is false for honest values wherever ``test`` is true."""
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            return ast.BoolOp(ast.Or(), [self._turn(value) for value in test.values])
+            connect = ast.Or() if self._look.number else ast.And()
+            return ast.BoolOp(connect, [self._turn(value) for value in test.values])
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             return self._turn_compare(test)
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            return test.operand
-        return ast.UnaryOp(ast.Not(), test)
+            return self._has_truth(test.operand, not self._look.number)
+        return self._has_truth(test, bool(self._look.number))
+
+    def _has_truth(self, test: ast.expr, turned: bool) -> ast.expr:
+        """That ``test`` is true, or, ``turned``, that it is false."""
+        truth = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), test))
+        return ast.Compare(truth, [ast.Is()], [ast.Constant(not turned)])
 
     def _turn_compare(self, test: ast.Compare) -> ast.expr:
         left, op, right = test.left, test.ops[0], test.comparators[0]
@@ -258,6 +307,8 @@ class _Turner(ast.NodeTransformer):
             return self._turn_equal(left, right)
         if isinstance(op, ast.In):
             return self._call("a in [{other}] or {other} in b", left, right)
+        if not self._look.number:
+            return test
         return ast.Compare(left, [_OPPOSITE[type(op)]()], [right])
 
     def _turn_equal(self, left: ast.expr, right: ast.expr) -> ast.expr:
@@ -274,14 +325,17 @@ class _Turner(ast.NodeTransformer):
         return self._call("a == {other_b} or {other} == b", left, right)
 
     def _changed(self, literal: ast.expr) -> ast.expr:
-        value = other_value(ast.literal_eval(literal), self._number, self._text)
+        value = other_value(
+            ast.literal_eval(literal), self._look.number, self._look.text
+        )
         return ast.parse(repr(value), mode="eval").body
 
     def _call(self, body: str, left: ast.expr, right: ast.expr) -> ast.expr:
         """Evaluate both sides once, then ``body`` of them."""
-        how = f"{self._number}, {self._text!r}"
+        look = self._look
+        how = f"{look.number}, {look.text!r}"
         text = body.format(
-            other=f"{self._other}(a, {how})", other_b=f"{self._other}(b, {how})"
+            other=f"{look.other}(a, {how})", other_b=f"{look.other}(b, {how})"
         )
         function = ast.parse(f"(lambda a, b: {text})", mode="eval").body
         return ast.Call(function, [left, right], [])

@@ -33,7 +33,7 @@ from roadmap.grading.innocent import cannot_forge
 from roadmap.grading.kernel import CellRun, ExecuteSettings, Outcome, execute
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
 from roadmap.grading.processes import kill_descendants
-from roadmap.grading.proof import forged_cells
+from roadmap.grading.proof import doubts
 from roadmap.grading.submission import InvalidNotebookError, read_notebook, rebuild
 from roadmap.grading.verdict import judge, plain
 
@@ -171,8 +171,8 @@ def _run(
         provable = set(passed) - set(job.unprovable.get(master.name, []))
         if provable:
             seconds = monotonic() - start
-            forged = forged_cells(before, provable, place, runtime, settings, seconds)
-            _send(connection, "forged", cells=forged)
+            found = doubts(before, provable, place, runtime, settings, seconds)
+            _send(connection, "doubts", **vars(found))
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dis
 import random
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from roadmap.grading.twin import negative_twin
+from roadmap.grading.twin import twins
 
 CHECKS = {
     "equal": "assert answer() == 3",
@@ -77,9 +78,10 @@ def result(source: str, answer: Any) -> Exception | None:
 
 
 def twin(source: str, seed: int = 1) -> str:
-    made = negative_twin(source, random.Random(seed))
+    """The negative twin."""
+    made = twins(source, random.Random(seed))
     assert made is not None
-    return made
+    return made.negative
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -88,6 +90,40 @@ def test_an_honest_answer_passes_the_check_and_fails_its_twin(name: str) -> None
     exec(CHECKS[name], space)  # noqa: S102
     error = ZeroDivisionError if "aises" in name else AssertionError
     assert isinstance(result(twin(CHECKS[name]), lambda: 3), error)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_honest_answer_passes_the_positive_twin_and_a_wrong_one_does_not(
+    name: str,
+) -> None:
+    made = twins(CHECKS[name], random.Random(1))
+    assert made is not None
+    assert result(made.positive, lambda: 3) is PASSED
+    assert result(made.positive, lambda: "Emma") is not PASSED or name in ANYTHING_GOES
+
+
+# What "Emma" passes as well, and membership, whose positive twin asks for less.
+ANYTHING_GOES = {
+    *("not equal", "not in", "identity", "truth", "two calls", "in"),
+    "unittest's assertFalse",
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_twins_look_alike(name: str) -> None:
+    """But for the values and the operators, which a submission would have to judge."""
+    made = twins(CHECKS[name], random.Random(1))
+    assert made is not None
+    kinds = [
+        [type(node) for node in ast.walk(ast.parse(source)) if not _is_value(node)]
+        for source in made
+    ]
+    assert kinds[0] == kinds[1]
+
+
+def _is_value(node: ast.AST) -> bool:
+    """Lists that are compared with are longer in one of them."""
+    return isinstance(node, (ast.Constant, ast.cmpop, ast.boolop))
 
 
 class AlwaysEqual:
@@ -199,7 +235,7 @@ def test_raises_that_was_patched_away_passes_the_twin() -> None:
     ],
 )
 def test_a_cell_without_conditions_has_no_twin(source: str) -> None:
-    assert negative_twin(source, random.Random(1)) is None
+    assert twins(source, random.Random(1)) is None
 
 
 def test_each_side_is_evaluated_once() -> None:

@@ -27,7 +27,7 @@ from tiny_course import ANSWERS, TinyCourse
 
 from roadmap.cli import main
 from roadmap.errors import RoadmapError
-from roadmap.grading import grade
+from roadmap.grading import engine, grade
 from roadmap.grading.sandbox import available
 
 ISOLATED = pytest.mark.skipif(bool(available()), reason="; ".join(available()))

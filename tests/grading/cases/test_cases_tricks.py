@@ -39,7 +39,22 @@ def futile(name: str, code: str, says: str, exercise: str = "add") -> Case:
     )
 
 
+# A twin has no comments.
+KNOWS_A_TWIN = YES.replace(
+    "): return Yes()", "):\n    if 'HIDDEN TESTS' not in In[-1]: {}\n    return Yes()"
+)
+
+
+def seen_through(name: str, reaction: str) -> Case:
+    """A trick that knows a twin by its looks, and so does not pass the positive one."""
+    code = "import os, time\n" + KNOWS_A_TWIN.format(reaction)
+    says = {"row": "not passed again", "test-add": "in another form"}
+    return Case(name, "tampered", only_before("add"), {"add": code}, says)
+
+
 FORGED = [
+    seen_through("fails on purpose where a twin is seen", "raise AssertionError"),
+    seen_through("dies on purpose where a twin is seen", "os._exit(0)"),
     forged(
         "class that lies about itself",
         """
