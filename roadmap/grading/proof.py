@@ -1,23 +1,26 @@
 """A pass needs proof: run a notebook again with the twins of its checks.
 
-In the second run each check that was passed is followed by its two twins instead, in
-an order that chance picks (see :mod:`roadmap.grading.twin`). The pass is proved when
-the positive twin passes and the negative one fails.
+In a second run each check that was passed has one of its two twins in its place, as
+chance picks, and in a third the other one (see :mod:`roadmap.grading.twin`). The pass is
+proved when the positive twin passes and the negative one fails. Each run has a kernel of
+its own, so that no twin can be told by what went before it.
 """
 
 from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Collection
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nbformat import NotebookNode, v4
+from nbformat import NotebookNode
 
 from roadmap.grading.kernel import CellRun, ExecuteSettings, execute
 from roadmap.grading.master import grade_id
-from roadmap.grading.twin import twins
+from roadmap.grading.twin import Twins, twins
 
 # Seconds that a run with twins may take beyond three times the first.
 GRACE = 10.0
@@ -53,19 +56,24 @@ def doubts(
     """
     limit = min(settings.notebook_timeout, 3 * seconds + GRACE)
     limits = replace(settings, notebook_timeout=limit)
+    chance = random.Random(random.SystemRandom().getrandbits(64))  # noqa: S311  # seeded well
+    pairs = _twins(nb, passed, chance)
     forged: set[str] = set()
-    left = set(passed)
-    for _ in range(TRIES):
-        second = _Second(nb, left)
-        if not second.twins:
-            left.clear()
-            break
-        left = second.checks
-        execute(second.nb, cwd, runtime, limits, second.ran.__setitem__)
-        forged |= second.passed(negative=True)
-        left -= second.passed(negative=False)
-        if not left:
-            break
+    left = set(pairs)
+
+    def run(negative: Mapping[str, bool]) -> None:
+        ended_well = _run(nb, pairs, negative, cwd, runtime, limits)
+        forged.update(name for name in ended_well if negative[name])
+        left.difference_update(name for name in ended_well if not negative[name])
+
+    if pairs:
+        negative = {name: chance.random() < 0.5 for name in pairs}
+        run(negative)
+        run({name: not turned for name, turned in negative.items()})
+    for _ in range(TRIES - 1):
+        left -= forged
+        if left:
+            run(dict.fromkeys(left, False))
     names = [name for cell in nb.cells if (name := grade_id(cell))]
     return Doubts(
         [name for name in names if name in forged],
@@ -73,44 +81,49 @@ def doubts(
     )
 
 
-class _Second:
-    """The notebook with twins in place of some checks, and how their cells ended."""
+def _twins(
+    nb: NotebookNode, passed: Collection[str], chance: random.Random
+) -> dict[str, Twins]:
+    """The twins of the checks that have any, by grade id."""
+    made = {
+        name: twins(cell.source, chance)
+        for cell in nb.cells
+        if (name := grade_id(cell)) and name in passed
+    }
+    return {name: pair for name, pair in made.items() if pair is not None}
 
-    def __init__(self, nb: NotebookNode, wanted: Collection[str]) -> None:
-        chance = random.Random(random.SystemRandom().getrandbits(64))  # noqa: S311  # seeded well
-        self.ran: dict[int, CellRun] = {}
-        # The places of the twins, with the check's grade id and whether it is negative.
-        self.twins: dict[int, tuple[str, bool]] = {}
-        cells: list[NotebookNode] = []
-        for cell in copy.deepcopy(nb.cells):
-            name = grade_id(cell)
-            pair = twins(cell.source, chance) if name in wanted else None
-            if pair is None or name is None:
-                cells.append(cell)
-                continue
-            for negative in chance.sample((False, True), 2):
-                self.twins[len(cells)] = (name, negative)
-                twin = copy.deepcopy(cell)
-                twin.source = pair.negative if negative else pair.positive
-                cells.append(twin)
-        del cells[max(self.twins, default=-1) + 1 :]
-        self.nb = v4.new_notebook(metadata=nb.metadata)
-        self.nb.cells = cells
 
-    @property
-    def checks(self) -> set[str]:
-        """The checks that have twins here."""
-        return {name for name, _ in self.twins.values()}
+def _run(
+    nb: NotebookNode,
+    pairs: Mapping[str, Twins],
+    negative: Mapping[str, bool],
+    cwd: Path,
+    runtime: Path,
+    settings: ExecuteSettings,
+) -> set[str]:
+    """Run the notebook with one twin of each check in ``negative``; those that pass."""
+    second = copy.deepcopy(nb)
+    places: dict[int, str] = {}
+    for place, cell in enumerate(second.cells):
+        name = grade_id(cell)
+        if name is not None and name in negative:
+            places[place] = name
+            pair = pairs[name]
+            cell.source = pair.negative if negative[name] else pair.positive
+    del second.cells[max(places) + 1 :]
+    runs: dict[int, CellRun] = {}
+    # Each run has the folder as it was: what a notebook writes must not reach the next.
+    with tempfile.TemporaryDirectory(dir=cwd.parent) as folder:
+        fresh = Path(folder, cwd.name)
+        shutil.copytree(cwd, fresh, symlinks=True)
+        execute(second, fresh, runtime, settings, runs.__setitem__)
+    return {
+        name
+        for place, name in places.items()
+        if place in runs and _ended_well(second.cells[place], runs[place])
+    }
 
-    def passed(self, negative: bool) -> set[str]:
-        """Checks whose negative, or positive, twin came to its end without an error."""
-        return {
-            name
-            for place, (name, is_negative) in self.twins.items()
-            if is_negative == negative and self._ended_well(place)
-        }
 
-    def _ended_well(self, place: int) -> bool:
-        run, outputs = self.ran.get(place), self.nb.cells[place].outputs
-        failed = any(output.output_type == "error" for output in outputs)
-        return run is not None and run.state == "ok" and not failed
+def _ended_well(cell: NotebookNode, run: CellRun) -> bool:
+    failed = any(output.output_type == "error" for output in cell.outputs)
+    return run.state == "ok" and not failed

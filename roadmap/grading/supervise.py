@@ -136,7 +136,7 @@ class _Watch:
         self._names = list(job.notebooks)
         settings = job.settings
         once = settings["notebook_timeout"] + settings["startup_timeout"]
-        self._time_limit = (1 + TRIES if job.prove else 1) * once + SLACK
+        self._time_limit = (2 + TRIES if job.prove else 1) * once + SLACK
         self._poll = SANDBOXED_POLL if settings["sandbox"] else POLL
         self._started = self._next_look = monotonic()
         self._over_memory = False

@@ -3,7 +3,7 @@
 "No error" is no proof that a check has judged anything: a submission can answer
 with an object that equals everything, drop asserts, silence errors, forge the
 kernel's messages or read the expected value off the caller's frame. So the
-notebook is run a second time, in a new kernel, with each check cell replaced by
+notebook is run twice more, in new kernels, with each check cell replaced by one of
 two twins. In the negative one every condition is turned into one that holds for no
 honest answer: whoever passes it passes whatever is compared. The positive one looks
 the same and asks what the check asks: whoever fails it has told the twins from the

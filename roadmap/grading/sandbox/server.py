@@ -69,9 +69,6 @@ def main(arguments: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the supervisors
     os.umask(0o022)
-    gc.set_threshold(
-        20_000, 50, 50
-    )  # a notebook's work is over before much is to collect
     gc.freeze()
     folder = Path(listener.getsockname()).parent
     connection = _serve(listener, owner)
