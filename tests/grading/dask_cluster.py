@@ -7,24 +7,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from distributed import Client
+from waiting import wait_for
 
 from roadmap.grading.processes import kill_tree
 
 DASK = "import sys; from dask.__main__ import main; sys.argv[0] = 'dask'; main()"
 PRIVATE = ("--dashboard-address", "127.0.0.1:0")
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 class DaskCluster:

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from nbgrader.api import Gradebook
 from tiny_course import ADD, ANSWERS, DOUBLE, TinyCourse, exercise
+from waiting import wait_for
 
 from roadmap.cli import main
 from roadmap.errors import RoadmapError, UsageError
@@ -307,13 +307,6 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_killed_grader_leaves_no_process_and_the_next_run_goes_on(
     course: TinyCourse, tmp_path: Path, scratch: Path
 ) -> None:
@@ -361,7 +354,9 @@ def test_grader_killed_between_two_writes_loses_nothing(
     course.configure("c.Grader.prove = False\n")
     course.hand_in("ada")
     course.hand_in("ben", {"add": ANSWERS["add"]})
-    assert start_grading(course, scratch, first=die).wait(timeout=60) == -signal.SIGKILL
+    assert (
+        start_grading(course, scratch, first=die).wait(timeout=120) == -signal.SIGKILL
+    )
     assert scores(grade("ps1", course.root, sandbox=False)) == {"ada": FULL, "ben": 2.0}
     with gradebook(course) as book:
         found = book.assignment_submissions("ps1")
@@ -394,7 +389,7 @@ def test_second_grader_of_an_assignment_is_turned_away_and_of_another_is_not(
     )
     assert scores(grade("ps2", course.root, sandbox=False)) == {"ada": 3.0}
     go.touch()
-    assert first.wait(timeout=60) == 0
+    assert first.wait(timeout=120) == 0
     with gradebook(course) as book:
         assert book.find_submission("ps1", "ada").score == FULL
         assert book.find_submission("ps2", "ada").score == 3.0
@@ -409,7 +404,7 @@ def test_interrupted_grader_ends_its_processes(
     process = start_grading(course, scratch)
     wait_for(lambda: begun.exists() and begun.read_text().endswith(" "))
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) != 0
+    assert process.wait(timeout=120) != 0
     wait_for(lambda: not psutil.pid_exists(int(begun.read_text())))
     assert not list(scratch.glob("roadmap-*"))
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
-from dask_cluster import DaskCluster, dask_cluster, wait_for
+from dask_cluster import DaskCluster, dask_cluster
 from nbgrader.api import Gradebook
 from tiny_course import ANSWERS, TinyCourse
+from waiting import wait_for
 
 from roadmap.cli import main
 from roadmap.errors import RoadmapError
@@ -185,7 +186,7 @@ def test_a_scheduler_that_dies_is_told_in_one_line_and_its_kernels_end(
     grader = start_grader(course, cluster)
     wait_for(lambda: (kernels(begun) and marks(course)) or grader.poll() is not None)
     cluster.scheduler.kill()
-    out, err = grader.communicate(timeout=60)
+    out, err = grader.communicate(timeout=120)
     assert (grader.returncode, out) == (1, "")
     (line,) = err.splitlines()
     assert line.startswith(
@@ -205,7 +206,7 @@ def test_an_interrupt_stops_what_runs_on_the_workers(
     grader = start_grader(course, cluster)
     wait_for(lambda: kernels(begun) or grader.poll() is not None)
     grader.send_signal(signal.SIGINT)
-    assert grader.communicate(timeout=60) == ("", "stopped\n")
+    assert grader.communicate(timeout=120) == ("", "stopped\n")
     assert grader.returncode == 130
     wait_for(lambda: not psutil.pid_exists(kernels(begun)[0]))
     assert worker.poll() is None
