@@ -9,7 +9,7 @@ import roadmap.lean_imports  # noqa: F401
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +157,11 @@ def _show_own_work(course: Course, rows: list[Row]) -> None:
     "--workers", type=click.IntRange(min=1), help="Notebooks at once.  [default: cores]"
 )
 def run(lessons: tuple[str, ...], workers: int | None) -> None:
-    """Execute the notebooks of source/ with papermill; exit 1 if one fails."""
+    """Execute the notebooks of source/ with papermill; exit 1 if one fails.
+
+    They run in the grader's kernel, or in an ordinary one where the host has no sandbox.
+    """
+    from roadmap.grading.sandbox import KERNEL_NAME, available, served
     from roadmap.lessons.run import RunResult
     from roadmap.lessons.run import run as run_lessons
 
@@ -169,7 +173,11 @@ def run(lessons: tuple[str, ...], workers: int | None) -> None:
         def show(result: RunResult) -> None:
             bar.advance(task)
 
-        results = run_lessons(root, pairs, workers=workers, on_result=show)
+        with nullcontext() if available() else served():
+            kernel = None if available() else KERNEL_NAME
+            results = run_lessons(
+                root, pairs, workers=workers, kernel_name=kernel, on_result=show
+            )
     for result in results:
         state = "ok" if result.error is None else f"FAILED: {result.error}"
         click.echo(

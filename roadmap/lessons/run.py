@@ -28,17 +28,21 @@ def run(
     lessons: Sequence[tuple[str, str]],
     *,
     workers: int | None = None,
+    kernel_name: str | None = None,
     on_result: Callable[[RunResult], None] = lambda result: None,
 ) -> list[RunResult]:
     """Run each (phase, lesson) of ``root/source`` in a private copy of its phase's folder.
 
-    ``workers`` notebooks run at once, one for each core by default.
-    Results come back in the order of ``lessons``; ``on_result`` hears of each as it ends.
+    ``workers`` notebooks run at once, one for each core by default; in the kernel
+    ``kernel_name``, or the one that the notebook names. Results come back in the order
+    of ``lessons``; ``on_result`` hears of each as it ends.
     """
     results: dict[tuple[str, str], RunResult] = {}
     workers = min(workers or os.cpu_count() or 1, max(len(lessons), 1))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_run_one, root, *lesson) for lesson in lessons]
+        futures = [
+            pool.submit(_run_one, root, *lesson, kernel_name) for lesson in lessons
+        ]
         for future in as_completed(futures):
             result = future.result()
             results[result.phase, result.lesson] = result
@@ -46,7 +50,7 @@ def run(
     return [results[lesson] for lesson in lessons]
 
 
-def _run_one(root: Path, phase: str, lesson: str) -> RunResult:
+def _run_one(root: Path, phase: str, lesson: str, kernel_name: str | None) -> RunResult:
     import papermill
 
     os.environ["ROADMAP_PROGRESS"] = "off"
@@ -58,7 +62,11 @@ def _run_one(root: Path, phase: str, lesson: str) -> RunResult:
         notebook = place / f"{lesson}.ipynb"
         try:
             papermill.execute_notebook(
-                str(notebook), str(notebook), cwd=str(place), progress_bar=False
+                str(notebook),
+                str(notebook),
+                cwd=str(place),
+                kernel_name=kernel_name,
+                progress_bar=False,
             )
         except papermill.PapermillExecutionError as failure:
             error = f"cell {failure.cell_index + 1}: {failure.ename}: {failure.evalue}"

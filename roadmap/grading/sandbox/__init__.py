@@ -4,7 +4,7 @@ A grader owns a :class:`ForkServer`; Jupyter's ``SandboxProvisioner`` (the kerne
 ``roadmap-sandbox``) asks it for kernels; :func:`available` says why that would not work.
 """
 
-from roadmap.grading.sandbox.client import ADDRESS_VARIABLE, ForkServer
+from roadmap.grading.sandbox.client import ADDRESS_VARIABLE, ForkServer, served
 from roadmap.grading.sandbox.probe import available
 from roadmap.grading.sandbox.request import Limits, Reason, SandboxError
 
@@ -18,4 +18,5 @@ __all__ = [
     "Reason",
     "SandboxError",
     "available",
+    "served",
 ]

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -139,6 +140,21 @@ def own_server(preload: Sequence[str] = ()) -> ForkServer:
         _own[key] = server = ForkServer(preload)
         atexit.register(server.close)
         return server
+
+
+@contextmanager
+def served() -> Iterator[None]:
+    """One fork server for this process and all that it starts, while the block runs."""
+    before = os.environ.get(ADDRESS_VARIABLE)
+    with ForkServer() as server:
+        os.environ[ADDRESS_VARIABLE] = server.address
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[ADDRESS_VARIABLE]
+            else:
+                os.environ[ADDRESS_VARIABLE] = before
 
 
 class SandboxedKernel:
