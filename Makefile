@@ -43,7 +43,7 @@ build: $(READY) ## source/ and release/ from the lessons in course/
 	@$(BIN)/roadmap build
 
 .PHONY: bench
-bench: $(READY) ## how long a full and a no-op build of 50 lessons take
+bench: $(READY) ## how long building and grading take, beside stock nbgrader
 	@$(BIN)/python -m tests.bench
 
 .PHONY: lock

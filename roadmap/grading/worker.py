@@ -113,16 +113,32 @@ def _send(connection: Connection, event: str, **details: Any) -> None:
 def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
     _send(connection, "start", notebook=name)
     start = monotonic()
+    status: str
+    message: str | None
+    try:
+        outcome = _graded(job, name, connection)
+        status, message = outcome.status, outcome.message
+    except InvalidNotebookError as error:
+        status, message = "invalid", str(error)
+    except Exception as error:  # a fault of ours, or of the host: only this row's
+        status, message = "error", f"{type(error).__name__}: {error}"
+    line = " ".join(plain(message).split()) if message else None
+    _send(connection, "end", status=status, message=line, seconds=monotonic() - start)
+
+
+def _graded(job: Job, name: str, connection: Connection) -> Outcome:
+    """Rebuild, run and judge one notebook; its checks' marks are sent as they come.
+
+    Raises:
+        InvalidNotebookError: what was handed in is no notebook.
+    """
     master = MasterNotebook.from_dict(job.masters[name])
+    file = Path(job.out, f"{name}.ipynb")
     try:
         nb = rebuild(read_notebook(Path(job.notebooks[name])), master)
-        _write(nb, Path(job.out, f"{name}.ipynb"))
-    except InvalidNotebookError as error:
-        _end(connection, "invalid", str(error), start)
-        return
-    except RecursionError:
-        _end(connection, "invalid", "the JSON is nested too deeply", start)
-        return
+        _write(nb, file)
+    except RecursionError as error:
+        raise InvalidNotebookError("the JSON is nested too deeply") from error
     _send(connection, "rebuilt", unanswered=unanswered(nb, master))
     passed: list[str] = []
 
@@ -136,15 +152,9 @@ def _grade_notebook(job: Job, name: str, connection: Connection) -> None:
                 connection, "cell", cell=meta["grade_id"], score=score, message=message
             )
 
-    try:
-        outcome = _run(job, nb, master, report, connection, passed)
-    except (
-        Exception
-    ) as error:  # a fault of ours: it ends this notebook's row, not the batch
-        _end(connection, "error", f"{type(error).__name__}: {error}", start)
-        return
-    _write(nb, Path(job.out, f"{name}.ipynb"))
-    _end(connection, outcome.status, outcome.message, start)
+    outcome = _run(job, nb, master, report, connection, passed)
+    _write(nb, file)
+    return outcome
 
 
 def _run(
@@ -185,13 +195,6 @@ def _as_it_is_now(nb: NotebookNode, job: Job) -> Iterator[tuple[NotebookNode, Pa
         yield copy.deepcopy(nb), place / Path(job.cwd).name
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _end(
-    connection: Connection, status: str, message: str | None, start: float
-) -> None:
-    line = " ".join(plain(message).split()) if message else None
-    _send(connection, "end", status=status, message=line, seconds=monotonic() - start)
 
 
 def _write(nb: NotebookNode, path: Path) -> None:
