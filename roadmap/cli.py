@@ -274,22 +274,26 @@ def grade(
     json_file: Path | None,
 ) -> None:
     """Grade submitted/*/ASSIGNMENT into autograded/ and the gradebook."""
-    from roadmap.grading import grade as grade_class
-    from roadmap.grading import write_rows
+    from roadmap.grading.sandbox import head_start
 
-    with _progress("grade", None) as (bar, task):
-        rows = grade_class(
-            assignment,
-            root,
-            students=students,
-            workers=workers,
-            force=force,
-            sandbox=not no_sandbox,
-            scheduler=scheduler,
-            on_progress=lambda done, total: bar.update(
-                task, completed=done, total=total
-            ),
-        )
+    # nbgrader takes long to import: what has its own processes starts before that.
+    with nullcontext() if no_sandbox or scheduler else head_start():
+        from roadmap.grading import grade as grade_class
+        from roadmap.grading import write_rows
+
+        with _progress("grade", None) as (bar, task):
+            rows = grade_class(
+                assignment,
+                root,
+                students=students,
+                workers=workers,
+                force=force,
+                sandbox=not no_sandbox,
+                scheduler=scheduler,
+                on_progress=lambda done, total: bar.update(
+                    task, completed=done, total=total
+                ),
+            )
     if json_file:
         write_rows(rows, json_file)
     _show_grades(assignment, rows)

@@ -4,7 +4,12 @@ A grader owns a :class:`ForkServer`; Jupyter's ``SandboxProvisioner`` (the kerne
 ``roadmap-sandbox``) asks it for kernels; :func:`available` says why that would not work.
 """
 
-from roadmap.grading.sandbox.client import ADDRESS_VARIABLE, ForkServer, served
+from roadmap.grading.sandbox.client import (
+    ADDRESS_VARIABLE,
+    ForkServer,
+    head_start,
+    served,
+)
 from roadmap.grading.sandbox.probe import available
 from roadmap.grading.sandbox.request import Limits, Reason, SandboxError
 
@@ -18,5 +23,6 @@ __all__ = [
     "Reason",
     "SandboxError",
     "available",
+    "head_start",
     "served",
 ]
