@@ -7,10 +7,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import nbformat
+from jupyter_client.manager import start_new_kernel
+from nbformat import v4
 from nbgrader.api import Gradebook
 
+from roadmap.grading.course import NbgraderCourse
+from roadmap.grading.kernel import execute
+from roadmap.grading.sandbox import ForkServer
 from roadmap.lessons.answers import references
 from roadmap.lessons.files import read_tree
 
@@ -19,9 +26,17 @@ from .course.conftest import make_class_folder, notebook
 
 ROOT = Path(__file__).parents[1]
 LESSONS = 50
-LEARNERS = 10
+LEARNERS = 20
+SIZES = (10, 100, 1000)
 PHASE = "phase1_basics"
 PYTHON = [sys.executable, "-m"]
+ROADMAP = [*PYTHON, "roadmap.cli"]
+CORES = os.cpu_count() or 1
+ALL_WORKERS = f"{CORES} workers"
+GRADE = {
+    name: [*ROADMAP, "grade", PHASE, "--force", "--workers", str(number)]
+    for name, number in (("1 worker", 1), (ALL_WORKERS, CORES))
+}
 
 
 def seconds(command: list[str], folder: Path) -> float:
@@ -68,30 +83,103 @@ def bench_grading() -> None:
         stock, ours = Path(folder, "stock"), Path(folder, "ours")
         for root in (stock, ours):
             root.mkdir()
-            make_class_folder(root, PHASE, handed_in())
+            make_class_folder(root, PHASE, handed_in(LEARNERS))
             seconds([*PYTHON, "nbgrader", "generate_assignment", PHASE], root)
         plain = seconds([*PYTHON, "nbgrader", "autograde", PHASE], stock)
-        command = [*PYTHON, "roadmap.cli", "grade", PHASE, "--force", "--workers"]
-        one = seconds([*command, "1"], ours)
-        all_ = seconds([*command, str(os.cpu_count() or 1)], ours)
-        again = seconds([*PYTHON, "roadmap.cli", "grade", PHASE], ours)
+        took = {name: seconds(command, ours) for name, command in GRADE.items()}
+        again = seconds([*ROADMAP, "grade", PHASE], ours)
         same = marks(stock) == marks(ours)
-    print(f"grade, {LEARNERS} submissions of {PHASE}, same marks: {same}")
-    for name, took in (("nbgrader autograde", plain), ("1 worker", one)):
-        print(f"  {name:18}{took:6.1f} s  {LEARNERS / took * 60:5.0f} a minute")
+        run_twice(ours)
+        proved = seconds(GRADE[ALL_WORKERS], ours)
     print(
-        f"  {os.cpu_count()} workers         {all_:6.1f} s  {LEARNERS / all_ * 60:5.0f} a minute"
+        f"grade, {LEARNERS} submissions of {PHASE}, {len(lessons())} notebooks each, "
+        f"same marks: {same}"
     )
-    print(f"  nothing to do     {again:6.1f} s")
-    print(f"  faster than nbgrader: {plain / one:.1f} times, {plain / all_:.1f} times")
+    rows = {"nbgrader autograde": plain, **took, "all run with twins": proved}
+    for name, wall in rows.items():
+        rate, ratio = LEARNERS / wall * 60, plain / wall
+        print(f"  {name:20}{wall:7.1f} s {rate:6.0f} a minute {ratio:6.1f} times stock")
+    print(f"  {'nothing to do':20}{again:7.1f} s, which is what it takes to start")
 
 
-def handed_in() -> dict[str, dict[str, dict[str, str]]]:
+def bench_notebook() -> None:
+    """A notebook in a new sandbox, beside its cells in a kernel that runs already."""
+    nb = notebook("source", PHASE, lessons()[-1])
+    sources = [cell.source for cell in nb.cells if cell.cell_type == "code"]
+    manager, client = start_new_kernel()
+    try:
+        started = time.perf_counter()
+        for source in sources:
+            client.execute_interactive(source, output_hook=lambda message: None)
+        live = time.perf_counter() - started
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    with ForkServer() as server, tempfile.TemporaryDirectory() as folder:
+        settings = replace(
+            NbgraderCourse(ROOT).execute_settings(), sandbox=server.address
+        )
+
+        def once() -> float:
+            started = time.perf_counter()
+            execute(nb, Path(folder), Path(folder), settings, lambda *_: None)
+            return time.perf_counter() - started
+
+        once()  # until now the server was importing
+        ours = min(once() for _ in range(3))
+    print(
+        f"one notebook of {len(sources)} code cells: {ours:.2f} s in a new sandbox, "
+        f"{live:.2f} s in a kernel that runs already, {ours / live:.1f} times"
+    )
+
+
+def bench_growth() -> None:
+    """Time and memory for each submission of small classes and of large ones."""
+    phase, lesson = "start_here", "00_welcome"
+    right = references(notebook("source", phase, lesson))
+    print("growth, a notebook with 3 exercises from each learner")
+    for number in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            learners = {f"learner{n}": {lesson: right} for n in range(number)}
+            make_class_folder(root, phase, learners)
+            wall, memory = measured([*ROADMAP, "grade", phase], root)
+        print(
+            f"  {number:5} submissions {wall:7.1f} s {wall / number * 1000:6.0f} ms each, "
+            f"largest process {memory / 2**20:.0f} MiB"
+        )
+
+
+def measured(command: list[str], folder: Path) -> tuple[float, int]:
+    """Seconds, and bytes of the largest process that the command waited for, or itself."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - started, usage.ru_maxrss * 1024
+
+
+def lessons() -> list[str]:
+    return [lesson for phase, lesson in LESSONS_OF_COURSE if phase == PHASE]
+
+
+def handed_in(number: int) -> dict[str, dict[str, dict[str, str]]]:
     """Half of the learners answer everything, the others nothing after the first half."""
-    lessons = [lesson for phase, lesson in LESSONS_OF_COURSE if phase == PHASE]
-    right = {name: references(notebook("source", PHASE, name)) for name in lessons}
+    right = {name: references(notebook("source", PHASE, name)) for name in lessons()}
     half = {name: dict(list(a.items())[: len(a) // 2]) for name, a in right.items()}
-    return {f"learner{n}": right if n % 2 else half for n in range(LEARNERS)}
+    return {f"learner{n}": right if n % 2 else half for n in range(number)}
+
+
+def run_twice(root: Path) -> None:
+    """Put code that could forge into every notebook handed in."""
+    for path in root.glob(f"submitted/*/{PHASE}/*.ipynb"):
+        nb = nbformat.read(path, as_version=4)
+        nb.cells.insert(0, v4.new_code_cell("import gc"))
+        nbformat.write(nb, path)
 
 
 def marks(root: Path) -> dict[str, float]:
@@ -102,4 +190,6 @@ def marks(root: Path) -> dict[str, float]:
 
 if __name__ == "__main__":
     bench_build()
+    bench_notebook()
     bench_grading()
+    bench_growth()

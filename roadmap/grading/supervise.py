@@ -41,7 +41,7 @@ AFTER_FORGED = "not counted: an answer above kept its check from judging"
 _METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 _CONTEXT: Any = multiprocessing.get_context(_METHOD)
 if _METHOD == "forkserver":
-    _CONTEXT.set_forkserver_preload(["roadmap.grading.worker"])
+    _CONTEXT.set_forkserver_preload(["roadmap.grading.warm"])
 # multiprocessing looks after its other children when it starts one, which threads must not mix.
 _STARTING = threading.Lock()
 
