@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from click.testing import CliRunner
 from filelock import FileLock, Timeout
@@ -97,84 +95,11 @@ def test_full_disk_is_told_in_one_line_and_the_next_run_grades(
     assert done.stdout.rstrip().endswith("ps1")
 
 
-@ISOLATED
-def test_disk_that_fills_up_costs_only_who_does_not_fit(
-    course: TinyCourse, tmp_path: Path
-) -> None:
-    for student in ("ada", "ben", "cem"):
-        course.hand_in(student)
-    (course.folder("ben") / "data.bin").write_bytes(bytes(3_000_000))
-    script = 'grade small; left; mount -o remount,size=20m "$DISK"; grade large'
-    done = on_a_small_disk(course, tmp_path, "5m", script)
-    assert scores(tmp_path / "small.json") == {
-        "ada": ("graded", FULL),
-        "ben": ("error", 0.0),
-        "cem": ("graded", FULL),
-    }
-    (row,) = [
-        row
-        for row in json.loads((tmp_path / "small.json").read_text())
-        if row["student"] == "ben"
-    ]
-    assert "no mark was written" in row["message"]
-    assert "No space left" in row["message"]
-    listed = done.stdout.split("exit 0")[1]
-    assert ".ps1.new" not in listed, "what was half written is removed"
-    assert set(scores(tmp_path / "large.json").values()) == {("graded", FULL)}
-
-
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A temporary folder whose path is short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="scratch-") as folder:
-        yield Path(folder)
-
-
 def until(condition: Callable[[], object], patience: float = 60.0) -> None:
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
-
-
-@ISOLATED
-def test_killed_grader_leaves_nothing_behind_and_the_next_run_resumes(
-    course: TinyCourse, scratch: Path
-) -> None:
-    course.hand_in("ada")
-    course.hand_in("ben", {**ANSWERS, "double": "import time\ntime.sleep(600)"})
-    grader = subprocess.Popen(
-        [*COMMAND, "--root", str(course.root), "--workers", "1"],
-        env={**os.environ, "TMPDIR": str(scratch)},
-        stdout=subprocess.DEVNULL,
-    )
-    record = course.root / ".roadmap" / "graded" / "ps1"
-    until((record / "ada.json").exists)
-    below = once_ben_runs(grader.pid)
-    grader.send_signal(signal.SIGKILL)
-    grader.wait()
-    assert psutil.wait_procs(below, timeout=20)[1] == []
-    until(lambda: not list(scratch.glob("roadmap-*")))
-    autograded = course.root / "autograded"
-    assert [path.name for path in autograded.iterdir()] == ["ada"]
-    assert marks(course.root) == {"ada": FULL}
-    first = (autograded / "ada" / "ps1").stat().st_ino
-    course.hand_in("ben")
-    rows = grade("ps1", course.root)
-    assert {row.student: row.score for row in rows} == {"ada": FULL, "ben": FULL}
-    assert (autograded / "ada" / "ps1").stat().st_ino == first, "graded a second time"
-    assert marks(course.root) == {"ada": FULL, "ben": FULL}
-
-
-def once_ben_runs(pid: int) -> list[psutil.Process]:
-    """The processes below the grader, once they have been the same for two seconds."""
-    seen: list[psutil.Process] = []
-    while True:
-        time.sleep(2)
-        now = psutil.Process(pid).children(recursive=True)
-        if len(now) >= 4 and now == seen:
-            return now
-        seen = now
 
 
 @ISOLATED
