@@ -26,7 +26,7 @@ from .course.conftest import make_class_folder, notebook
 
 ROOT = Path(__file__).parents[1]
 LESSONS = 50
-LEARNERS = 20
+LEARNERS = 5
 SIZES = (10, 100, 1000)
 PHASE = "phase1_basics"
 PYTHON = [sys.executable, "-m"]

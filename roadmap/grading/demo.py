@@ -22,6 +22,7 @@ from roadmap.lessons.answers import fill, read_answers, references
 
 ASSIGNMENT = "phase1_basics"
 FOLDER = "demo"
+LESSONS = 3  # as many as can be watched; the first ones of the phase
 SETTINGS = "c.ExecutePreprocessor.timeout = 5"
 
 Answers = Callable[[Path, str, NotebookNode], Mapping[str, str]]
@@ -97,6 +98,9 @@ def _make_course(root: Path) -> Path:
     make_private_course(
         root, course, ASSIGNMENT, kinds, "The made-up class of `make demo`", SETTINGS
     )
+    for kind in kinds:
+        for path in sorted((course / kind / ASSIGNMENT).glob("*.ipynb"))[LESSONS:]:
+            path.unlink()
     return course
 
 

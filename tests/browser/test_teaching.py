@@ -44,7 +44,8 @@ def test_the_demo_prints_every_learner_and_writes_feedback(
         assert learner in said
     assert "UNEXPECTED" not in said
     pages = list((root / "demo/feedback/ada").rglob("*.html"))
-    notebooks = {path.stem for path in (root / "source/phase1_basics").glob("*.ipynb")}
+    source = root / "demo/source/phase1_basics"
+    notebooks = {path.stem for path in source.glob("*.ipynb")}
     assert {path.stem for path in pages} == notebooks | {"index"}
 
 
