@@ -49,9 +49,14 @@ def test_the_lesson_has_its_parts_in_order(phase: str, lesson: str) -> None:
 
 
 @pytest.mark.parametrize(("phase", "lesson"), TEACHING)
-def test_a_lesson_has_five_to_ten_exercises_with_hints(phase: str, lesson: str) -> None:
+def test_a_lesson_has_five_to_twelve_exercises_with_hints_and_a_practice_set_fifteen(
+    phase: str, lesson: str
+) -> None:
     exercises = INDEX[phase, lesson].exercises
-    assert 5 <= len(exercises) <= 12
+    if lesson.endswith("_practice_set"):
+        assert len(exercises) == 15
+    else:
+        assert 5 <= len(exercises) <= 12
     hints = prose(phase, lesson).count("<summary>Hint")
     assert hints >= 2 * len(exercises)
     assert all(exercise.points > 0 for exercise in exercises)
