@@ -26,6 +26,9 @@ class Outputs(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
     def __init__(self, nb: NotebookNode, limit: int) -> None:
         super().__init__(nb, store_widget_state=False, record_timing=False)
         self.reset_execution_trackers()
+        # Output widgets write there what they show, into entries that only a stored
+        # state has; without it they keep to their own.
+        del self.widget_state
         self._limit = limit
         self._room = limit
         self._full: set[str] = set()

@@ -142,6 +142,21 @@ def test_cleared_output_makes_room_for_more() -> None:
     assert Ran(code, output_limit=2_000).text(0).startswith("49 ")
 
 
+def test_output_widgets_take_what_is_printed_in_them() -> None:
+    ran = Ran(
+        "from ipywidgets import Output, interact\n"
+        "out = Output()\n"
+        "with out: print('inside'); out.clear_output(); print('again')\n"
+        "print('outside')",
+        "interact(lambda n=3: print(n))\n'end'",
+        "1 + 1",
+    )
+    assert ran.outcome == Outcome("graded")
+    assert ran.states == ["ok", "ok", "ok"]
+    assert ran.text(0) == "outside\n"
+    assert ran.nb.cells[1].outputs[-1].data["text/plain"] == "'end'"
+
+
 def test_kernel_that_is_not_installed_is_named() -> None:
     outcome = Ran("1", kernel_name="no-such-kernel").outcome
     assert outcome == Outcome(
