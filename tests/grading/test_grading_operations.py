@@ -249,7 +249,7 @@ def test_one_page_that_fails_stops_no_other(course: TinyCourse) -> None:
     path.chmod(0o644)
     path.write_text("{}")
     with pytest.raises(
-        RoadmapError, match=r"no feedback for ada \(.*1 pages of the others"
+        RoadmapError, match=r"no feedback for ada \(.*2 pages of the others"
     ):
         feedback("ps1", course.root)
     assert (course.root / "feedback" / "ben" / "ps1" / "p1.html").is_file()
