@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -316,3 +317,20 @@ def test_environment_that_lies_in_tmp_is_not_covered() -> None:
         command = [f"{folder}/bin/python", "-c", code]
         done = subprocess.run(command, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_server_whose_owner_is_gone_before_it_runs_ends_at_once() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind("")
+        listener.listen()
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        for pid in (ended.pid, 1):
+            command = [sys.executable, "-m", "roadmap.grading.sandbox.server"]
+            done = subprocess.run(
+                [*command, str(listener.fileno()), str(pid)],
+                pass_fds=[listener.fileno()],
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0

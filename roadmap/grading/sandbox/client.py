@@ -70,7 +70,8 @@ class ForkServer:
         self, listener: socket.socket, preload: Sequence[str]
     ) -> subprocess.Popen[bytes]:
         module = "roadmap.grading.sandbox.server"
-        command = [sys.executable, "-m", module, str(listener.fileno())]
+        numbers = (str(listener.fileno()), str(os.getpid()))
+        command = [sys.executable, "-m", module, *numbers]
         return subprocess.Popen(
             [*command, *preload],
             pass_fds=[listener.fileno()],

@@ -1,10 +1,10 @@
 """The fork server: imports once what notebooks import, then forks for each kernel.
 
-``python -m roadmap.grading.sandbox.server LISTENER [MODULE…]`` where LISTENER is the
-number of an inherited listening Unix socket. One connection is one kernel; the forked
-child, its supervisor, serves it. The server itself reads nothing and knows nothing: no
-request, no path of the course, an environment made by its owner from a list of names.
-It ends when its owner does, and all kernels with it.
+``python -m roadmap.grading.sandbox.server LISTENER OWNER [MODULE…]`` where LISTENER is the
+number of an inherited listening Unix socket, and OWNER the parent's process id. One
+connection is one kernel; the forked child, its supervisor, serves it. The server itself
+reads nothing and knows nothing: no request, no path of the course, an environment made by
+its owner from a list of names. It ends when its owner does, and all kernels with it.
 """
 
 from __future__ import annotations
@@ -59,11 +59,17 @@ PRELOAD = (
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until the owner is gone."""
-    owner = os.pidfd_open(os.getppid())
+    fd, pid, *modules = arguments
+    try:
+        owner = os.pidfd_open(int(pid))
+    except ProcessLookupError:
+        return
+    if os.getppid() != int(pid):
+        return  # it is gone already, and its number another's
     sys.path.remove(str(Path.cwd()))  # there because of -m; a kernel adds its own
     os.chdir("/")
-    listener = socket.socket(fileno=int(arguments[0]))
-    for name in (*PRELOAD, *arguments[1:]):
+    listener = socket.socket(fileno=int(fd))
+    for name in (*PRELOAD, *modules):
         importlib.import_module(name)
     isolate.landlock_missing()  # if it is, each kernel's start will say so
     signal.signal(signal.SIGINT, signal.SIG_IGN)
