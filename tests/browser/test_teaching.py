@@ -87,7 +87,7 @@ def test_grading_the_demo_class_again_gives_the_same_rows_at_once(
         rows.append(json.loads(out.read_text()))
     assert rows[0] == rows[1]
     assert len(rows[0]) == len(LEARNERS) * len(
-        list((root / "source/phase1_basics").glob("*.ipynb"))
+        list((root / "demo/source/phase1_basics").glob("*.ipynb"))
     )
 
 

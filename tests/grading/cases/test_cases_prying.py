@@ -57,7 +57,12 @@ FILES = [
     prying("other learners' marks", "os.listdir('THE_ROOT/.roadmap/graded')", "FileNotFoundError"),
     prying("course", "os.listdir('THE_ROOT')", "FileNotFoundError"),
     prying("neighbours by a relative path", "os.listdir('..')", "['ps1']"),
-    prying("graders' temporary folders", "os.listdir('/tmp')", "LookupError: []"),
+    # A checkout may be below /tmp, and its environment is there to be read.
+    prying(
+        "graders' temporary folders",
+        "[name for name in os.listdir('/tmp') if not sys.prefix.startswith('/tmp/' + name)]",
+        "LookupError: []",
+    ),
     prying("write into the course", "open('THE_ROOT/x', 'w')", "FileNotFoundError"),
     prying(
         "every grade rewritten",
