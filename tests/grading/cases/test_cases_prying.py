@@ -26,7 +26,7 @@ def prying(
 ) -> Case:
     """A look at ``expression`` in ``double``, where its value or error can be seen."""
     code = (
-        "import glob, os, socket, sqlite3, urllib.request\n"
+        "import glob, os, socket, sqlite3, sys, urllib.request\n"
         f"def double(n):\n    raise LookupError({expression})"
     )
     says_ = {"test-double": says}
