@@ -16,7 +16,8 @@ from typing import Any
 from nbformat import NotebookNode, v4
 
 from roadmap.audit.plan import MUTANTS_ALONE, ExercisePlan, Kind, LessonPlan
-from roadmap.grading.kernel import CellRun, ExecuteSettings, execute
+from roadmap.grading.kernel import CellRun, execute
+from roadmap.grading.kernels import ExecuteSettings
 from roadmap.grading.verdict import judge
 
 FORKS = "__import__('importlib').import_module('roadmap.audit.forks')"

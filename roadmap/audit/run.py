@@ -15,7 +15,7 @@ from roadmap.audit.plan import ExercisePlan, LessonPlan, engine_digest, plan
 from roadmap.audit.store import Store
 from roadmap.audit.verdicts import LessonAudit, Thresholds, verdict
 from roadmap.grading.course import NbgraderCourse
-from roadmap.grading.kernel import ExecuteSettings
+from roadmap.grading.kernels import ExecuteSettings
 from roadmap.grading.sandbox import ForkServer, available
 from roadmap.lessons.index import Lesson, Phase
 

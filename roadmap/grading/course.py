@@ -21,7 +21,7 @@ from traitlets import Bool, Float, Integer, default
 from traitlets.config import LoggingConfigurable
 
 from roadmap.errors import RoadmapError, UsageError
-from roadmap.grading.kernel import ExecuteSettings
+from roadmap.grading.kernels import ExecuteSettings
 
 CONFIG = "nbgrader_config.py"
 STATE = ".roadmap"

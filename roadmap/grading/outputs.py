@@ -16,6 +16,10 @@ TRUNCATED = "\n... Output truncated ...\n"
 _OUTPUTS = {"stream", "error", "execute_result", "display_data", "update_display_data"}
 
 
+class NotAnOutputError(Exception):
+    """A message that is none of Jupyter's."""
+
+
 class Outputs(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
     """nbclient's keeping of outputs, with a limit of ``limit`` characters a cell.
 
@@ -43,8 +47,15 @@ class Outputs(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
         """Take in a message of the cell at ``index``; True if it was the last.
 
         Raises:
-            Exception: of any kind; what came is no Jupyter message.
+            NotAnOutputError: what came is no Jupyter message.
         """
+        try:
+            return self._take(msg, index)
+        # What a kernel sends can be anything, and fail anywhere in nbclient.
+        except Exception as error:
+            raise NotAnOutputError(f"{type(error).__name__}: {error}") from error
+
+    def _take(self, msg: dict[str, Any], index: int) -> bool:
         kind = msg["msg_type"]
         if kind == "clear_output":
             self._room, self._full = self._limit, set()

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from roadmap.grading.kernel import CellRun, ExecuteSettings, execute
+from roadmap.grading.kernel import CellRun, execute
+from roadmap.grading.kernels import ExecuteSettings
 from roadmap.grading.master import grade_id
 from roadmap.grading.twin import Twins, twins
 

@@ -30,7 +30,8 @@ from typing import Any
 from nbformat import NotebookNode
 
 from roadmap.grading.innocent import cannot_forge
-from roadmap.grading.kernel import CellRun, ExecuteSettings, Outcome, execute
+from roadmap.grading.kernel import CellRun, Outcome, execute
+from roadmap.grading.kernels import ExecuteSettings
 from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
 from roadmap.grading.processes import kill_descendants
 from roadmap.grading.proof import doubts

@@ -12,7 +12,8 @@ import pytest
 from nbformat import NotebookNode, v4
 from tiny_course import notebook
 
-from roadmap.grading.kernel import CellRun, ExecuteSettings, Outcome, execute
+from roadmap.grading.kernel import CellRun, Outcome, execute
+from roadmap.grading.kernels import ExecuteSettings
 from roadmap.grading.outputs import TRUNCATED
 
 SETTINGS = ExecuteSettings(None, (), 60.0, 20.0, 60.0, 10_000, 2**31)
@@ -160,7 +161,8 @@ def test_output_widgets_take_what_is_printed_in_them() -> None:
 def test_kernel_that_is_not_installed_is_named() -> None:
     outcome = Ran("1", kernel_name="no-such-kernel").outcome
     assert outcome == Outcome(
-        "error", "the kernel 'no-such-kernel' is not installed here"
+        "error",
+        "the kernel did not start: 'no-such-kernel' is not installed here",
     )
 
 

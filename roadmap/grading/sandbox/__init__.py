@@ -7,6 +7,7 @@ A grader owns a :class:`ForkServer`; Jupyter's ``SandboxProvisioner`` (the kerne
 from roadmap.grading.sandbox.client import (
     ADDRESS_VARIABLE,
     ForkServer,
+    WiredKernel,
     head_start,
     served,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Limits",
     "Reason",
     "SandboxError",
+    "WiredKernel",
     "available",
     "head_start",
     "served",

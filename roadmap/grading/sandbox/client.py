@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -12,10 +13,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, BinaryIO
+
+from jupyter_client.jsonutil import json_default
 
 from roadmap.grading.sandbox import probe
 from roadmap.grading.sandbox.request import (
@@ -252,3 +256,88 @@ class SandboxedKernel:
     def close(self) -> None:
         """Let go; the kernel dies if it has not yet."""
         self._connection.close()
+
+
+class WiredKernel(SandboxedKernel):
+    """A kernel with one socket, for one client (see the module ``wired``).
+
+    A context manager: the kernel and all of its processes are gone after the block.
+    """
+
+    def __init__(self, address: str, request: Request, patience: float) -> None:
+        """Ask the server at ``address`` for it, and wait for at most ``patience`` seconds.
+
+        Raises:
+            SandboxError: it could not be started.
+            TimeoutError: it is still not there.
+        """
+        super().__init__(address, request)
+        self._request = request
+        self._wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._await_start(monotonic() + patience)
+            self._wire.connect(request.wire)
+        except BaseException:
+            self._let_go()
+            raise
+        self._wire.settimeout(patience)
+        self._said = Lines(self._wire)
+        self.silent = False
+
+    def _await_start(self, until: float) -> None:
+        while not self.started and self.ending is None:
+            left = until - monotonic()
+            if left <= 0 or not select.select([self._connection], [], [], left)[0]:
+                raise TimeoutError("no answer in time")
+            self.look()
+
+    def __enter__(self) -> WiredKernel:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.kill()
+        self.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._wire.close()
+        self.close()
+        shutil.rmtree(self._request.runtime, ignore_errors=True)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Say something; if the kernel is gone, that is noticed when it does not answer."""
+        line = json.dumps(message, default=json_default).encode() + b"\n"
+        with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+            self._wire.sendall(line)
+
+    def receive(self, patience: float) -> list[dict[str, Any]]:
+        """What it says, if something comes in ``patience`` seconds.
+
+        ``silent`` is set when it will say nothing more.
+
+        Raises:
+            ValueError: that is no JSON, or too long.
+        """
+        if not select.select([self._wire], [], [], patience)[0]:
+            return []
+        lines = self._said.read()
+        self.silent = self._said.closed
+        return [_loaded(line) for line in lines]
+
+    def wait(self) -> Ending:
+        """Wait for the end of all of its processes; tell how it ended."""
+        while self.ending is None:
+            select.select([self._connection], [], [])
+            self.look()
+        return self.ending
+
+
+def _loaded(line: bytes) -> dict[str, Any]:
+    """A message; half of a surrogate pair, which cannot be written to a file, is replaced."""
+    message = json.loads(line)
+    if b"\\ud" in line:
+        text = json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")
+        message = json.loads(text)
+    if not isinstance(message, dict):
+        raise ValueError("no object")
+    return message

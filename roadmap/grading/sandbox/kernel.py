@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,7 +29,7 @@ from roadmap.grading.sandbox.request import Request
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 _CONNECTION_FILE = f"{room.RUN}/kernel.json"
 _BACKLOG = 100
-_SETTINGS = (
+SETTINGS = (
     "--HistoryManager.hist_file=:memory:",
     # The default mode colours the source round each call: forty times the time, and a
     # failed check would show the hidden tests below it.
@@ -46,8 +46,9 @@ def listen(request: Request) -> Sockets:
     have: it gets them open, and cannot put anything else in their place.
     """
     sockets = {}
+    connection = request.connection or {}
     for name in _PORTS:
-        port = int(request.connection[name])
+        port = int(connection[name])
         path = Path(request.runtime, f"k-{port}")
         path.unlink(missing_ok=True)  # of a kernel that is restarted
         sockets[port] = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -57,13 +58,28 @@ def listen(request: Request) -> Sockets:
 
 
 def run(request: Request, channel: Channel, sockets: Sockets, cwd: str) -> NoReturn:
-    """Be the kernel; tell when it is ready and the supervisor may look away."""
+    """Be a kernel with the sockets that Jupyter's clients know."""
+    files = {end.fileno() for end in sockets.values()}
+    live(request, channel, cwd, files, lambda: _initialized(request, sockets))
+
+
+def live(
+    request: Request,
+    channel: Channel,
+    cwd: str,
+    files: set[int],
+    initialized: Callable[[], IPKernelApp],
+) -> NoReturn:
+    """Be the kernel that ``initialized`` makes, with ``files`` open, in the folder ``cwd``.
+
+    Tells when it is ready and the supervisor may look away.
+    """
     linux.prctl(linux.PR_SET_DUMPABLE, 1)
     os.setsid()
-    keep_open({channel.fileno(), *(end.fileno() for end in sockets.values())})
+    keep_open({channel.fileno(), *files})
     try:
         _set_environment(request.env, cwd)
-        app = _initialized(request, sockets)
+        app = initialized()
         channel.send({"ready": True})
         if channel.receive() is None:  # else: the supervisor has a hold on this process
             os._exit(1)
@@ -157,9 +173,12 @@ class _Heartbeat(Heartbeat):
 
 
 def _initialized(request: Request, sockets: Sockets) -> KernelApp:
-    connection = {**request.connection, "ip": "kernel"}  # any: its sockets are open
+    connection = {
+        **(request.connection or {}),
+        "ip": "kernel",
+    }  # any: its sockets are open
     Path(_CONNECTION_FILE).write_text(json.dumps(connection), encoding="utf-8")
     app: KernelApp = KernelApp.instance()
     app.sockets = sockets
-    app.initialize(["-f", _CONNECTION_FILE, *_SETTINGS, *request.arguments])
+    app.initialize(["-f", _CONNECTION_FILE, *SETTINGS, *request.arguments])
     return app

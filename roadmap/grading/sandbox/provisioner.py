@@ -14,7 +14,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +141,31 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]  # not ty
     ) -> Request:
         info = dict(self.connection_info)
         info["key"] = bytes(info["key"]).decode()
+        arguments = cmd[cmd.index("-f") + 2 :]
         names = {*self.environment, *self.kernel_spec.env}
+        return self.request(str(self._runtime), info, cwd, arguments, env, names)
+
+    def request(
+        self,
+        runtime: str,
+        connection: Mapping[str, Any] | None,
+        cwd: str | None,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        names: Collection[str],
+    ) -> Request:
+        """What to ask the fork server for, with the limits that are set here.
+
+        Of ``env`` the kernel gets ``names``; the rest is as in :class:`Request`.
+
+        Raises:
+            SandboxError: ``cwd`` is a whole course.
+        """
         return Request(
-            runtime=str(self._runtime),
-            connection=info,
+            runtime=runtime,
+            connection=connection,
             cwd=str(_work_folder(cwd)),
-            arguments=tuple(cmd[cmd.index("-f") + 2 :]),
+            arguments=tuple(arguments),
             env={name: env[name] for name in names if name in env},
             limits=Limits(
                 self.memory_limit,

@@ -50,17 +50,23 @@ class Request:
     """One kernel.
 
     ``runtime`` is an empty folder for the kernel's sockets, ``<runtime>/k-<port>``;
-    ``connection`` is what Jupyter keeps in a connection file; ``cwd`` is copied into
-    the sandbox, None means an empty folder; ``arguments`` are those of the kernel's
-    command line after the connection file, ``env`` is added to its environment.
+    ``connection`` is what Jupyter keeps in a connection file, or None for a kernel that
+    has only the socket :attr:`wire`; ``cwd`` is copied into the sandbox, None means an
+    empty folder; ``arguments`` are those of the kernel's command line after the
+    connection file, ``env`` is added to its environment.
     """
 
     runtime: str
-    connection: Mapping[str, Any]
+    connection: Mapping[str, Any] | None
     cwd: str | None
     arguments: tuple[str, ...]
     env: Mapping[str, str]
     limits: Limits
+
+    @property
+    def wire(self) -> str:
+        """Path of the one socket of a kernel without a connection file."""
+        return f"{self.runtime}/wire"
 
     def to_line(self) -> bytes:
         """The request as it is sent."""
@@ -88,12 +94,18 @@ def to_line(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data).encode() + b"\n"
 
 
-class Lines:
-    """The lines that come in on a stream socket."""
+class LineTooLongError(ValueError):
+    """Whoever sends it cannot mean well."""
 
-    def __init__(self, connection: socket.socket) -> None:
+
+class Lines:
+    """The lines that come in on a stream socket, none longer than ``longest`` bytes."""
+
+    def __init__(self, connection: socket.socket, longest: int = 1 << 28) -> None:
         self._connection = connection
-        self._rest = b""
+        self._longest = longest
+        self._begun: list[bytes] = []
+        self._length = 0
         self.closed = False
 
     def read(self) -> list[bytes]:
@@ -101,11 +113,19 @@ class Lines:
 
         Raises:
             BlockingIOError: there is nothing yet, and the socket does not block.
+            LineTooLongError: a line is too long; nothing more can be read.
         """
         try:
-            data = self._connection.recv(65536)
+            data = self._connection.recv(1 << 18)
         except ConnectionResetError:
             data = b""
         self.closed = not data
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*self._begun, lines[0]])
+            self._begun, self._length = [], 0
+        self._begun.append(rest)
+        self._length += len(rest)
+        if self._length > self._longest:
+            raise LineTooLongError(f"a line of more than {self._longest} bytes")
         return lines

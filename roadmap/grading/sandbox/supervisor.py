@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NoReturn
 
-from roadmap.grading.sandbox import kernel
+from roadmap.grading.sandbox import kernel, wired
 from roadmap.grading.sandbox.launch import Inhabitant, Launched, die_with, launch
 from roadmap.grading.sandbox.request import (
     Ending,
@@ -73,6 +73,9 @@ def _start(request: Request) -> tuple[Launched, int]:
     room = Room(Path(request.runtime), cwd, request.limits)
 
     def prepare() -> Inhabitant:
+        if request.connection is None:
+            listener = wired.listen(request)
+            return lambda channel: wired.run(request, channel, listener, room.work)
         sockets = kernel.listen(request)
         return lambda channel: kernel.run(request, channel, sockets, room.work)
 
