@@ -30,8 +30,8 @@ from roadmap.grading.sandbox import kernel
 from roadmap.grading.sandbox.channel import Channel
 from roadmap.grading.sandbox.request import Lines, Request
 
-FLUSH_AT = 1 << 16  # characters of output that are not kept back
-FLUSH_AFTER = 0.2  # seconds after which output is not kept back, once there is more
+HOLD_AT = 1 << 16  # bytes of messages, or characters of output, that are not held back
+HOLD_FOR = 0.2  # seconds after which they are not held back, once there is more
 
 
 def listen(request: Request) -> socket.socket:
@@ -59,13 +59,18 @@ def _app(request: Request, listener: socket.socket) -> KernelApp:
 
 
 class WireSession(Session):  # type: ignore[misc]  # not typed there
-    """Sends what it is given down the wire, whatever channel it is for."""
+    """Sends what it is given down the wire, whatever channel it is for.
+
+    A cell's messages go together where they can: to wake the other side takes longer.
+    """
 
     wire = AnyTrait()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(key=b"", **kwargs)
         self._sending = threading.RLock()
+        self._held: list[bytes] = []
+        self._size, self._last = 0, 0.0
 
     def send(
         self,
@@ -91,11 +96,20 @@ class WireSession(Session):  # type: ignore[misc]  # not typed there
             "content": msg["content"],
         }
         line = json.dumps(said, default=json_default).encode() + b"\n"
+        with self._sending:
+            self._held.append(line)
+            self._size += len(line)
+            late = monotonic() - self._last > HOLD_FOR
+            if late or self._size > HOLD_AT or said["msg_type"] == "status":
+                self._send_held()
+        return msg
+
+    def _send_held(self) -> None:
+        lines, self._held, self._size = b"".join(self._held), [], 0
+        self._last = monotonic()
         # The wire is None before anybody listens, and a forked child has no right to it.
         if self.wire is not None and os.getpid() == self.pid:
-            with self._sending:
-                self.wire.sendall(line)
-        return msg
+            self.wire.sendall(lines)
 
 
 class _Here(IOPubThread):
@@ -122,11 +136,11 @@ class Stream(kernel.Stream):
             # The wire is the parent's. What is written here, it reads and sends.
             os.write(self._original_stdstream_fd, string.encode(errors="replace"))
             return len(string)
-        for start in range(0, len(string), FLUSH_AT):
-            piece = string[start : start + FLUSH_AT]
+        for start in range(0, len(string), HOLD_AT):
+            piece = string[start : start + HOLD_AT]
             super().write(piece)
             self._held += len(piece)
-            if self._held >= FLUSH_AT or monotonic() - self._last > FLUSH_AFTER:
+            if self._held >= HOLD_AT or monotonic() - self._last > HOLD_FOR:
                 self.flush()
         return len(string)
 
