@@ -7,18 +7,21 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 
-def fresh_package(name: str, folder: str | os.PathLike[str]) -> ModuleType:
+def fresh_package(
+    name: str, folder: str | os.PathLike[str], *, also: Iterable[str] = ()
+) -> ModuleType:
     """Import ``name``, a package or a module in one (``library.items``), from ``folder``.
 
     What was imported of that package before, from wherever, is forgotten first, and
     compiled copies beside the files are neither read nor written: it is always the text
-    that is in the files now. Modules that the package imports itself come along.
+    that is in the files now. Modules that the package imports itself come along; ``also``
+    names more of them, to be found in ``sys.modules``.
 
     Raises:
         ImportError: a file is missing, or has raised while it was run. The message is one
@@ -28,7 +31,10 @@ def fresh_package(name: str, folder: str | os.PathLike[str]) -> ModuleType:
     _forget(name)
     try:
         with _importing_from(place):
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
+            for other in also:
+                importlib.import_module(other)
+            return module
     except (Exception, SystemExit) as error:
         _forget(name)
         raise ImportError(_in_one_line(error, name, place)) from error

@@ -86,6 +86,17 @@ def test_all_of_the_package_is_forgotten_and_no_namesake(
     assert sys.modules[namesake] is sys
 
 
+def test_more_modules_come_along_as_their_files_are(project: Path) -> None:
+    write("books", "copies = 1\n")
+    path = write("desk", "seats = 4\n")
+    before = path.stat().st_mtime_ns
+    fresh_package(f"{NAME}.books", project, also=[f"{NAME}.desk"])
+    write("desk", "seats = 5\n")
+    os.utime(path, ns=(before, before))
+    fresh_package(f"{NAME}.books", project, also=[f"{NAME}.desk"])
+    assert sys.modules[f"{NAME}.desk"].seats == 5
+
+
 def test_another_folder_of_the_same_name_is_not_taken(
     project: Path, tmp_path: Path
 ) -> None:
