@@ -23,6 +23,8 @@ _ASYNC = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 _BEGIN, _END = (re.compile(rf"\s*###\s*{word} SOLUTION") for word in ("BEGIN", "END"))
 _MAGIC = re.compile(r"^([ \t]*)([%!]).*$", re.MULTILINE)
+# A cell whose text becomes a module: Python below its first line.
+_MODULE = re.compile(r"\A\s*%%writefile[ \t].*\.py[\"']?[ \t]*$", re.MULTILINE)
 _BINARY: dict[type[ast.operator], tuple[str, ...]] = {
     ast.Add: ("-",),
     ast.Sub: ("+",),
@@ -93,7 +95,8 @@ def mutants(source: str) -> list[Mutant]:
     """Every mutant of an answer cell, in the order of the text, no two alike.
 
     ``source`` has its BEGIN and END SOLUTION marks; only what stands between them is
-    changed. There are none of a cell that is no Python (``%%writefile``, ``%%bash``, SQL).
+    changed. A cell that writes a module (``%%writefile app.py``) keeps its first line.
+    There are none of a cell that is no Python (``%%bash``, SQL, another file's text).
     """
     text = _Text(source)
     if text.tree is None:
@@ -132,12 +135,18 @@ def same_code(source: str) -> str | None:
             compile(masked, "<mutant>", "exec", _ASYNC)
     except (SyntaxError, ValueError):
         return None
-    magics = "\n".join(match[0].strip() for match in _MAGIC.finditer(source))
+    pattern = _MODULE if _MODULE.match(source) else _MAGIC
+    magics = "\n".join(match[0].strip() for match in pattern.finditer(source))
     return f"{ast.dump(tree)}\n{magics}" if magics else ast.dump(tree)
 
 
 def _without_magics(source: str) -> str:
-    """IPython's lines as ``pass``, each line as long as it was counted from its left."""
+    """IPython's lines as ``pass``, each line as long as it was counted from its left.
+
+    The first line of a module's text is a comment: ``from __future__`` may follow it.
+    """
+    if module := _MODULE.match(source):
+        return f"{source[: module.end()].replace('%%', '#', 1)}{source[module.end() :]}"
     try:
         ast.parse(source)
     except SyntaxError:
@@ -154,7 +163,7 @@ class _Text:
         for line in self._bytes.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(line))
         self.tree: ast.Module | None = None
-        if not source.lstrip().startswith("%%"):
+        if _MODULE.match(source) or not source.lstrip().startswith("%%"):
             masked = _without_magics(source)
             try:
                 self.tree = ast.parse(masked)

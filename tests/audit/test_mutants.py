@@ -111,13 +111,40 @@ def test_docstrings_messages_and_annotations_are_left_alone(code: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        f"%%writefile app.py\n{BEGIN}\nx = 1\n{END}",
+        f"%%writefile orders.csv\n{BEGIN}\nx = 1\n{END}",
+        f"%%writefile app.py.txt\n{BEGIN}\nx = 1\n{END}",
         f"%%bash\n{BEGIN}\necho $((1 + 1))\n{END}",
         f"{BEGIN}\nSELECT 1 FROM books;\n{END}",
     ],
 )
 def test_what_is_no_python_has_no_mutants(source: str) -> None:
     assert mutants(source) == []
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["%%writefile app.py", "%%writefile -a {shop}/app.py", '%%writefile "a b.py"'],
+)
+def test_a_cell_that_writes_a_module_is_changed_below_its_first_line(
+    first: str,
+) -> None:
+    top = f'{first}\n"""A module."""\nfrom __future__ import annotations\n'
+    source = f"{top}{BEGIN}\nä = 7\nb = ä \\\n% 2\n{END}\nc = 4"
+    made = mutants(source)
+    assert all(mutant.source.startswith(top) for mutant in made)
+    assert all(mutant.source.endswith("c = 4") for mutant in made)
+    assert {(m.line, m.source.split(BEGIN)[1]) for m in made if "8" in m.source} == {
+        (5, f"\nä = 8\nb = ä \\\n% 2\n{END}\nc = 4")
+    }
+    assert {m.operator for m in made} == {"statement removed", "constant", "arithmetic"}
+
+
+def test_same_code_of_a_module_tells_its_file_and_no_comment() -> None:
+    assert same_code("%%writefile a.py\nx = 1  # one") == same_code(
+        "%%writefile a.py\nx=1"
+    )
+    assert same_code("%%writefile a.py\nx = 1") != same_code("%%writefile b.py\nx = 1")
+    assert same_code("%%writefile a.py\nx =") is None
 
 
 def test_lines_of_ipython_are_kept_as_they_are() -> None:
