@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from roadmap.errors import RoadmapError
 from roadmap.lessons.index import Check, Course, Exercise
 from roadmap.progress.model import plain
+from roadmap.progress.records import Outcome
 from roadmap.progress.store import ProgressStore, recording
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Ticker:
         exercise, check = found
         lines = [_verdict(exercise, check, result)]
         try:
-            notice = self._store.record({check.id: bool(result.success)}).notice
+            notice = self._store.record({check.id: _outcome(result)}).notice
         except RoadmapError as error:
             notice = f"The checklist is not ticked: {error}"
         return [*lines, notice] if notice else lines
@@ -91,6 +92,16 @@ def unload_ipython_extension(ipython: InteractiveShell) -> None:
     ticker = _tickers.pop(ipython, None)
     if ticker is not None:
         ipython.events.unregister("post_run_cell", ticker)
+
+
+def _outcome(result: ExecutionResult) -> Outcome:
+    error = result.error_before_exec or result.error_in_exec
+    if error is None:
+        return Outcome(passed=True)
+    if isinstance(error, NotImplementedError | NameError):
+        return Outcome(passed=False)  # no answer yet
+    name = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+    return Outcome(False, f"{name}{error}")
 
 
 def _verdict(exercise: Exercise, check: Check, result: ExecutionResult) -> str:

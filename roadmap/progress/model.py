@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from roadmap.lessons.index import Course, Exercise, Lesson, Phase
-from roadmap.progress.store import CheckRecord, Snapshot
+from roadmap.progress.records import CheckRecord, Snapshot
 
 
 class Status(StrEnum):
@@ -118,9 +118,7 @@ class Checklist:
         """Join the course's index with a learner's progress."""
         return cls(
             tuple(_phase(phase, snapshot.checks) for phase in course.phases),
-            tuple(
-                GoalProgress(goal, snapshot.counters[goal.counter]) for goal in GOALS
-            ),
+            tuple(GoalProgress(goal, snapshot.count(goal.counter)) for goal in GOALS),
         )
 
     @property

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from roadmap.lessons.index import Course, Lesson, Phase
 from roadmap.progress import Checklist
 from roadmap.progress.model import Status, Tally
-from roadmap.progress.store import COUNTERS, CheckRecord, Snapshot
+from roadmap.progress.records import COUNTERS, Outcome, Snapshot
 
 
 def snapshot(*passed: str, failed: tuple[str, ...] = (), **counters: int) -> Snapshot:
-    now = "2026-01-01T00:00:00Z"
-    return Snapshot(
-        {
-            name: CheckRecord.after(None, name in passed, now)
-            for name in (*passed, *failed)
-        },
-        {**dict.fromkeys(COUNTERS, 0), **counters},
+    outcomes = {name: Outcome(name in passed) for name in (*passed, *failed)}
+    return Snapshot(counters={**dict.fromkeys(COUNTERS, 0), **counters}).after(
+        outcomes, datetime(2026, 1, 1, tzinfo=UTC)
     )
 
 
