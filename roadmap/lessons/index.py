@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from roadmap.errors import RoadmapError, UsageError
@@ -20,11 +20,16 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Check:
-    """One graded test cell. ``digest`` is the SHA-256 of its released source."""
+    """One graded test cell.
+
+    ``digest`` is the SHA-256 of its released source, ``hidden`` the number of
+    its hidden tests.
+    """
 
     id: str
     points: float
     digest: str
+    hidden: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,29 +96,46 @@ class Course:
         """The lessons that ``names`` ask for; all of them when there are none.
 
         A name is a phase (``phase1_basics``), a lesson
-        (``phase1_basics/09_mutable_or_not``) or a lesson's own name.
+        (``phase1_basics/09_mutable_or_not``), a lesson's own name or its
+        beginning (``09``), or the path of its notebook.
 
         Raises:
-            UsageError: a name fits no phase and no lesson.
+            UsageError: a name fits no phase and no lesson, or is the beginning of
+                several lessons' names.
         """
-        wanted = [name.rstrip("/") for name in names]
-        everything = list(self.lessons())
-        if not wanted:
-            return everything
-        chosen = []
+        if not (wanted := list(names)):
+            return list(self.lessons())
+        chosen: list[tuple[Phase, Lesson]] = []
         for name in wanted:
-            found = [
-                (phase, lesson)
-                for phase, lesson in everything
-                if name in (phase.name, lesson.name, f"{phase.name}/{lesson.name}")
-            ]
-            if not found:
-                raise UsageError(
-                    f"{name}: no such phase or lesson; "
-                    f"the phases are {', '.join(phase.name for phase in self.phases)}"
-                )
-            chosen += [pair for pair in found if pair not in chosen]
+            chosen += [pair for pair in self._named(name) if pair not in chosen]
         return chosen
+
+    def _named(self, name: str) -> list[tuple[Phase, Lesson]]:
+        path = PurePath(name)
+        wanted = path.as_posix()
+        if path.suffix == ".ipynb":
+            wanted = "/".join(filter(None, (path.parent.name, path.stem)))
+        full = {f"{pair[0].name}/{pair[1].name}": pair for pair in self.lessons()}
+        exact = [
+            pair
+            for key, pair in full.items()
+            if wanted in (key, pair[0].name, pair[1].name)
+        ]
+        if exact:
+            return exact
+        begun = [
+            key
+            for key, (_, lesson) in full.items()
+            if (key if "/" in wanted else lesson.name).startswith(wanted)
+        ]
+        if len(begun) == 1:
+            return [full[begun[0]]]
+        raise UsageError(
+            f"{name}: several lessons begin so; name one of {', '.join(begun)}"
+            if begun
+            else f"{name}: no such phase or lesson; "
+            f"the phases are {', '.join(phase.name for phase in self.phases)}"
+        )
 
     def to_json(self) -> str:
         """The index as deterministic JSON text."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections import Counter
+from typing import TypeGuard
 
 import nbformat
 from nbformat import NotebookNode
@@ -12,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from roadmap.lessons.fences import without_fences
 from roadmap.lessons.index import Check, Exercise, Lesson
-from roadmap.lessons.rules import answer_of, cell_id, graded_cells
+from roadmap.lessons.rules import MARK, answer_of, cell_id, graded_cells, parse
 from roadmap.lessons.text import KERNELSPEC, LessonText, TextCell
 
 _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
@@ -57,7 +59,9 @@ def to_index(lesson: LessonText, released: NotebookNode) -> Lesson:
         if cell.role == "test" and owner is not None:
             id = cell_id("test", cell.id)
             digest = hashlib.sha256(sources[id].encode()).hexdigest()
-            checks[owner].append(Check(id, float(cell.cell.markers["points"]), digest))
+            points = float(cell.cell.markers["points"])
+            hidden = count_hidden(cell.cell.source)
+            checks[owner].append(Check(id, points, digest, hidden))
     titles = _exercise_titles(lesson)
     header = lesson.cells[0].source
     minutes = _MINUTES.search(header)
@@ -66,6 +70,35 @@ def to_index(lesson: LessonText, released: NotebookNode) -> Lesson:
         header.partition("\n")[0].removeprefix("# ").strip(),
         int(minutes[1]) if minutes else None,
         tuple(Exercise(id, titles[id], tuple(checks[id])) for id in solutions),
+    )
+
+
+def count_hidden(source: str) -> int:
+    """How many tests stand between a check's marks: asserts, raises and ``raises`` blocks.
+
+    A test in a loop counts once.
+    """
+    hidden: set[int] = set()
+    begin = 0
+    for number, line in enumerate(source.splitlines(), 1):
+        mark = MARK.search(line)
+        if mark and mark[1] == "BEGIN":
+            begin = number
+        elif mark:
+            hidden.update(range(begin, number))
+    return sum(
+        node.lineno in hidden
+        for node in ast.walk(parse(source))
+        if isinstance(node, ast.Assert | ast.Raise) or _expects_error(node)
+    )
+
+
+def _expects_error(node: ast.AST) -> TypeGuard[ast.With]:
+    """Whether it is ``with pytest.raises(…):`` or the like."""
+    return isinstance(node, ast.With) and any(
+        isinstance(item.context_expr, ast.Call)
+        and ast.unparse(item.context_expr.func).endswith("raises")
+        for item in node.items
     )
 
 
