@@ -93,6 +93,10 @@ def start(directory: Path) -> None:
         click.echo(f"updated {path}")
     for path in report.beside:
         click.echo(f"you changed this lesson, its new version is beside it: {path}")
+    for path in report.removed:
+        click.echo(f"removed {path}: it is no longer in the course")
+    for path in report.orphaned:
+        click.echo(f"no longer in the course, your own stays: {path}")
     click.echo(
         f"{directory}: {len(report.added)} files added, {len(report.updated)} updated"
     )
