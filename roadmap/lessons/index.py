@@ -34,11 +34,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One answer to write and the checks that judge it."""
+    """One answer to write and the checks that judge it.
+
+    ``section`` is the title of the lesson's section that it stands in, or empty.
+    """
 
     id: str
     title: str
     checks: tuple[Check, ...]
+    section: str = ""
 
     @property
     def points(self) -> float:
@@ -47,12 +51,17 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One notebook. ``minutes`` is the author's estimate, or None."""
+    """One notebook.
+
+    ``minutes`` is the author's estimate, or None; ``resource`` what the roadmap
+    itself names for this topic, in Markdown, or empty.
+    """
 
     name: str
     title: str
     minutes: int | None
     exercises: tuple[Exercise, ...]
+    resource: str = ""
 
     @property
     def points(self) -> float:
@@ -204,7 +213,9 @@ def _lesson(data: dict[str, Any]) -> Lesson:
                 exercise["id"],
                 exercise["title"],
                 tuple(Check(**check) for check in exercise["checks"]),
+                exercise.get("section", ""),
             )
             for exercise in data["exercises"]
         ),
+        data.get("resource", ""),
     )

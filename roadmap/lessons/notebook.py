@@ -17,8 +17,11 @@ from roadmap.lessons.index import Check, Exercise, Lesson
 from roadmap.lessons.rules import MARK, answer_of, cell_id, graded_cells, parse
 from roadmap.lessons.text import KERNELSPEC, LessonText, TextCell
 
-_HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*$", re.MULTILINE)
 _EXERCISE = re.compile(r"^Exercise(?: \d+)?\s*[:·—-]\s*")
+_RESOURCE = re.compile(
+    r"^\*\*[^*\n]*\broadmap\b[^*\n]*\*\*(.+?)(?:\n\n|\Z)", re.M | re.S
+)
 _MINUTES = re.compile(r"(\d+)(?:\s*[–-]\s*\d+)? minutes")
 
 
@@ -65,11 +68,16 @@ def to_index(lesson: LessonText, released: NotebookNode) -> Lesson:
     titles = _exercise_titles(lesson)
     header = lesson.cells[0].source
     minutes = _MINUTES.search(header)
+    resource = _RESOURCE.search(header)
     return Lesson(
         lesson.name,
         header.partition("\n")[0].removeprefix("# ").strip(),
         int(minutes[1]) if minutes else None,
-        tuple(Exercise(id, titles[id], tuple(checks[id])) for id in solutions),
+        tuple(
+            Exercise(id, titles[id][1], tuple(checks[id]), titles[id][0])
+            for id in solutions
+        ),
+        " ".join(resource[1].split()) if resource else "",
     )
 
 
@@ -132,14 +140,20 @@ def _nbgrader(cell: TextCell) -> dict[str, object] | None:
     return None
 
 
-def _exercise_titles(lesson: LessonText) -> dict[str, str]:
-    """Each exercise is called what the nearest heading above it says."""
+def _exercise_titles(lesson: LessonText) -> dict[str, tuple[str, str]]:
+    """Each exercise's section (level 2) and its title: what the nearest heading above says."""
     titles = {}
-    heading = lesson.name
+    section, heading = "", lesson.name
     for cell in lesson.cells:
         if cell.kind == "markdown":
-            found = _HEADING.findall(without_fences(cell.source))
-            heading = found[-1] if found else heading
+            for marks, text in _HEADING.findall(without_fences(cell.source)):
+                heading = text
+                if len(marks) <= 2:
+                    section = text if len(marks) == 2 else ""
         elif "solution" in cell.markers:
-            titles[cell.markers["solution"]] = _EXERCISE.sub("", heading)
+            title = _EXERCISE.sub("", heading)
+            titles[cell.markers["solution"]] = (
+                "" if heading == section else section,
+                title,
+            )
     return titles

@@ -21,6 +21,8 @@ def test_the_index_reads_back_what_it_wrote() -> None:
         20,
         2.5,
     )
+    assert lesson.resource == "[a book](https://example.org), the chapter on sums."
+    assert lesson.exercises[0].section == "Section"
     assert [check.id for check in lesson.exercises[0].checks] == [
         "test-add",
         "test-add-negative",
