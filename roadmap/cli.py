@@ -217,10 +217,17 @@ def audit(
 ) -> None:
     """Try every named answer and mutants of the solutions; exit 1 if the checks are weak."""
     from roadmap.audit import audit as audit_lessons
-    from roadmap.audit import lesson_table, remarks, write_page, write_rows
+    from roadmap.audit import (
+        lesson_table,
+        remarks,
+        renew_mistakes,
+        write_page,
+        write_rows,
+    )
 
     root = find_root(Path())
-    chosen = Course.find(root).select(lessons)
+    course = Course.find(root)
+    chosen = course.select(lessons)
     with _progress("audit", None) as (bar, task):
         audits = audit_lessons(
             root,
@@ -232,6 +239,10 @@ def audit(
         )
     if json_file:
         write_rows(json_file, audits)
+    if renew_mistakes(root, course, audits):
+        click.echo(
+            "course/start_here/mistakes.json: renewed; run `roadmap build` to release it"
+        )
     for line in remarks(audits):
         click.echo(line)
     out.print(lesson_table(audits))

@@ -177,21 +177,31 @@ class Course:
     def find(cls, start: Path) -> Course:
         """Load the index that belongs to the course copy around ``start``.
 
-        Looks for ``start_here/course.json`` in ``start`` and each folder above
-        it, and in ``release/`` and ``source/`` of each.
-
         Raises:
             RoadmapError: there is none.
         """
-        for folder in (start.resolve(), *start.resolve().parents):
-            for place in (folder, folder / "release", folder / "source"):
-                path = place / INDEX_FILE
-                if path.is_file():
-                    return cls.from_json(path.read_text(encoding="utf-8"), str(path))
-        raise RoadmapError(
-            f"{start}: no {INDEX_FILE} here or in a folder above; "
-            "work inside the course, or run `roadmap build` first"
-        )
+        path = find_index(start)
+        return cls.from_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def find_index(start: Path) -> Path:
+    """The index of the course copy around ``start``.
+
+    That is ``start_here/course.json`` in ``start`` or a folder above it, or in
+    ``release/`` or ``source/`` of one of them.
+
+    Raises:
+        RoadmapError: there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        for place in (folder, folder / "release", folder / "source"):
+            path = place / INDEX_FILE
+            if path.is_file():
+                return path
+    raise RoadmapError(
+        f"{start}: no {INDEX_FILE} here or in a folder above; "
+        "work inside the course, or run `roadmap build` first"
+    )
 
 
 def _phase(data: dict[str, Any]) -> Phase:

@@ -22,7 +22,7 @@ _EXERCISE = re.compile(r"^Exercise(?: \d+)?\s*[:·—-]\s*")
 _RESOURCE = re.compile(
     r"^\*\*[^*\n]*\broadmap\b[^*\n]*\*\*(.+?)(?:\n\n|\Z)", re.M | re.S
 )
-_MINUTES = re.compile(r"(\d+)(?:\s*[–-]\s*\d+)? minutes")
+_TIME = re.compile(r"\*\*Time:\*\*\D*(\d+)(?:\s*[–-]\s*\d+)? (minute|hour)")
 
 
 def to_notebook(lesson: LessonText) -> NotebookNode:
@@ -67,12 +67,12 @@ def to_index(lesson: LessonText, released: NotebookNode) -> Lesson:
             checks[owner].append(Check(id, points, digest, hidden))
     titles = _exercise_titles(lesson)
     header = lesson.cells[0].source
-    minutes = _MINUTES.search(header)
+    time = _TIME.search(header)
     resource = _RESOURCE.search(header)
     return Lesson(
         lesson.name,
         header.partition("\n")[0].removeprefix("# ").strip(),
-        int(minutes[1]) if minutes else None,
+        int(time[1]) * (60 if time[2] == "hour" else 1) if time else None,
         tuple(
             Exercise(id, titles[id][1], tuple(checks[id]), titles[id][0])
             for id in solutions

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import platformdirs
@@ -66,6 +66,10 @@ class ProgressStore:
         named = path or os.environ.get("ROADMAP_PROGRESS_FILE")
         self.path = Path(named).expanduser().absolute() if named else _default_path()
         self._now = now
+
+    def today(self) -> date:
+        """The learner's own day."""
+        return self._now().date()
 
     def read(self) -> Snapshot:
         """The progress as it stands; empty when there is no file yet.
