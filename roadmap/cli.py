@@ -31,6 +31,7 @@ from roadmap.errors import RoadmapError
 from roadmap.lessons.build import build as build_course
 from roadmap.lessons.files import find_root
 from roadmap.lessons.index import Course
+from roadmap.lessons.work import course_of, find_work
 from roadmap.lessons.work import start as start_work
 
 if TYPE_CHECKING:
@@ -102,66 +103,72 @@ def start(directory: Path) -> None:
     )
 
 
-@main.command(epilog="Example: roadmap check phase1_basics/09_mutable_or_not")
+@main.command(epilog="Example: roadmap check 09_mutable_or_not")
 @click.argument("lessons", nargs=-1, metavar="[LESSON]...")
 @click.option(
     "--work",
-    default="work",
-    show_default=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Your copy of the lessons.",
+    help="Your copy of the lessons.  [default: the one around you, or work/]",
 )
-def check(lessons: tuple[str, ...], work: Path) -> None:
-    """Grade your own work, hidden tests included, and tick the checklist."""
-    from roadmap.grading import check_own_work
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a row for every notebook.",
+)
+def check(lessons: tuple[str, ...], work: Path | None, json_file: Path | None) -> None:
+    """Grade your own work, hidden tests included, and tick the checklist.
+
+    A LESSON is a phase, a lesson's name or its beginning (09), or a notebook's path;
+    without one, all of your lessons are graded. What is graded is what is saved.
+    """
+    from roadmap.grading.sandbox import head_start
     from roadmap.progress import Outcome, ProgressStore
 
-    root = find_root(Path())
+    root, work = find_work(Path()) if work is None else (course_of(work), work)
     course = Course.find(root)
-    pairs = [(phase.name, lesson.name) for phase, lesson in course.select(lessons)]
-    with _progress("check", None) as (bar, task):
+    chosen = {
+        (phase.name, lesson.name): lesson for phase, lesson in course.select(lessons)
+    }
+    with head_start(), _progress("check", None) as (bar, task):
+        from roadmap.grading import check_own_work, write_rows
+        from roadmap.grading.own_work import describe, judged, notebook, unanswered
+
         rows = check_own_work(
             root,
             work,
-            pairs,
+            list(chosen),
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-    _show_own_work(course, rows)
+    if json_file:
+        write_rows(rows, json_file)
     store = ProgressStore()
     for row in rows:
+        pair = (row.assignment, row.notebook)
+        todo = unanswered(root, work, *pair) if judged(row) else set()
+        lesson = chosen.pop(pair)
+        for line in describe(lesson, row, notebook(work, *pair), todo):
+            click.echo(line)
         outcomes = {
-            name: Outcome(cell.message is None, _told(cell.message), full=True)
-            for name, cell in row.cells.items()
+            check.id: Outcome(
+                row.cells[check.id].message is None,
+                None if exercise.id in todo else row.cells[check.id].message,
+                full=True,
+            )
+            for exercise in lesson.exercises
+            for check in exercise.checks
         }
-        notice = store.record(outcomes).notice if outcomes else None
+        notice = store.record(outcomes).notice if judged(row) else None
         if notice:
             click.echo(notice, err=True)
-
-
-def _told(message: str | None) -> str | None:
-    """What a check said of an answer; None if there was none to judge."""
-    unanswered = message is not None and message.startswith("NotImplementedError")
-    return None if unanswered else message
-
-
-def _show_own_work(course: Course, rows: list[Row]) -> None:
-    """Each exercise with its points, and under it what its failed checks say."""
-    for row in rows:
-        ((_, lesson),) = course.select([f"{row.assignment}/{row.notebook}"])
-        click.echo(f"{lesson.title}: {row.score:g} of {row.max_score:g} points")
-        if row.message:
-            click.echo(f"  {row.message}")
-        for exercise in lesson.exercises:
-            cells = [row.cells[check.id] for check in exercise.checks]
-            done = all(cell.message is None for cell in cells)
-            points = sum(cell.score or 0.0 for cell in cells)
-            click.echo(
-                f"  {'✓' if done else '✗'} {exercise.title}: "
-                f"{points:g} of {exercise.points:g}"
-            )
-            for message in dict.fromkeys(cell.message for cell in cells):
-                if message:
-                    click.echo(f"      {message}")
+    for pair in chosen:
+        click.echo(
+            f"{notebook(work, *pair)}: not there; `roadmap start` brings it back"
+        )
+    score, of = sum(row.score for row in rows), sum(row.max_score for row in rows)
+    click.echo(
+        f"{score:g} of {of:g} points. This is what is saved: save a lesson, then check it."
+    )
 
 
 @main.command(epilog="Example: roadmap run phase1_basics --workers 2")

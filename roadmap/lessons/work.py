@@ -98,14 +98,20 @@ def find_work(start: Path) -> tuple[Path, Path]:
     """
     for folder in (start.resolve(), *start.resolve().parents):
         if (folder / DELIVERED).is_file():
-            return course_of(folder), folder
+            return course_of(folder), near(folder)
     root = find_root(start)
-    if not (root / WORK).is_dir():
+    work = near(root / WORK)
+    if not work.is_dir():
         raise RoadmapError(
-            f"{root / WORK}: not there; run `roadmap start` first, or name your copy "
-            "with --work"
+            f"{work}: not there; run `roadmap start` first, or name your copy with --work"
         )
-    return root, root / WORK
+    return root, work
+
+
+def near(path: Path) -> Path:
+    """``path`` as people write it: as seen from the current folder, if it is below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def course_of(work: Path) -> Path:
