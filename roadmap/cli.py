@@ -103,13 +103,16 @@ def start(directory: Path) -> None:
     )
 
 
-@main.command(epilog="Example: roadmap check 09_mutable_or_not")
-@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
-@click.option(
+_WORK = click.option(
     "--work",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Your copy of the lessons.  [default: the one around you, or work/]",
 )
+
+
+@main.command(epilog="Example: roadmap check 09_mutable_or_not")
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@_WORK
 @click.option(
     "--json",
     "json_file",
@@ -169,6 +172,31 @@ def check(lessons: tuple[str, ...], work: Path | None, json_file: Path | None) -
     click.echo(
         f"{score:g} of {of:g} points. This is what is saved: save a lesson, then check it."
     )
+
+
+@main.command("hand-in", epilog="Example: roadmap hand-in phase1_basics --student ada")
+@click.argument("assignment")
+@click.option(
+    "--student", metavar="ID", help="The id that your instructor knows you by."
+)
+@_WORK
+def hand_in(assignment: str, student: str | None, work: Path | None) -> None:
+    """Hand in your notebooks of ASSIGNMENT (a phase): to nbgrader's exchange, or as a zip.
+
+    Refuses, and names the files, when a notebook is missing or cannot be read.
+    """
+    from roadmap.grading.hand_in import hand_in as give
+
+    root, work = find_work(Path()) if work is None else (course_of(work), work)
+    phase = Course.find(root).phase(assignment)
+    handed_in = give(root, work, phase, student)
+    for lesson, number in handed_in.to_do.items():
+        have = "exercise has" if number == 1 else "exercises have"
+        click.echo(f"{lesson}: {number} {have} no answer yet")
+    if handed_in.place:
+        click.echo(f"wrote {handed_in.place}; send this file to your instructor")
+    else:
+        click.echo(f"{assignment}: handed in through nbgrader's exchange")
 
 
 @main.command(epilog="Example: roadmap run phase1_basics --workers 2")

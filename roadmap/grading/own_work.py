@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
-import nbformat
-
 from roadmap.errors import RoadmapError, UsageError
 from roadmap.grading.master import nbgrader
 from roadmap.grading.private import make_private_course
 from roadmap.grading.rows import Row
 from roadmap.grading.run import grade
 from roadmap.grading.sandbox import available
+from roadmap.grading.submission import read_notebook
 from roadmap.lessons.index import Lesson
 
 FOLDER = Path(".roadmap", "check")
@@ -99,7 +98,7 @@ def unanswered(root: Path, work: Path, phase: str, lesson: str) -> set[str]:
 
 
 def _answers(path: Path) -> dict[str, str]:
-    cells = nbformat.read(path, as_version=4).cells
+    cells = read_notebook(path).cells
     return {
         nbgrader(cell)["grade_id"]: cell.source
         for cell in cells

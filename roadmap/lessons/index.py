@@ -94,6 +94,17 @@ class Course:
             for lesson in phase.lessons:
                 yield phase, lesson
 
+    def phase(self, name: str) -> Phase:
+        """The phase of that name.
+
+        Raises:
+            UsageError: there is none with lessons.
+        """
+        there = {phase.name: phase for phase in self.phases if phase.lessons}
+        if name not in there:
+            raise UsageError(f"{name}: no such phase; there are {', '.join(there)}")
+        return there[name]
+
     def checks(self) -> Iterator[tuple[Phase, Lesson, Exercise, Check]]:
         """Every graded test cell with where it belongs."""
         for phase, lesson in self.lessons():
