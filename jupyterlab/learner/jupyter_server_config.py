@@ -16,3 +16,11 @@ c.ServerApp.jpserver_extensions = {
     "nbgrader.server_extensions.validate_assignment": False,
 }
 c.KernelSpecManager.allowed_kernelspecs = {"python3"}
+
+# In the list of files there is what people open.
+c.ContentsManager.hide_globs = [
+    "__pycache__",
+    "course.json",
+    "mistakes.json",
+    "quizzes",
+]

@@ -16,6 +16,11 @@ from roadmap.progress.model import plain
 from roadmap.progress.records import Snapshot
 
 _CODE = re.compile(r"`([^`]+)`")
+# JupyterLab's own in its theme; elsewhere such as are readable on light and on dark.
+_COLOURS = {
+    "✓": "var(--jp-success-color1, #2e8b57)",
+    "✗": "var(--jp-error-color1, #d9534f)",
+}
 
 
 class Link(NamedTuple):
@@ -57,8 +62,8 @@ def failed(exercise: Exercise, check: Check, error: BaseException | None) -> str
             f"your answer cell, change it, {again}"
         )
     return (
-        f"✗ {name}: not yet — read the message above, change your answer cell, "
-        "run it, then run this check again."
+        f"✗ {name}: not yet — change your answer cell, run it, "
+        "then run this check again."
     )
 
 
@@ -104,21 +109,26 @@ def as_text(lines: Iterable[Line]) -> str:
 
 def as_html(lines: Iterable[Line], traceback: str | None) -> str:
     """The lines as HTML; the traceback, when there is one, is folded below them."""
-    paragraphs = "".join(
+    page = "".join(
         f'<p style="margin: 0.25em 0">{"".join(map(_part, line))}</p>' for line in lines
     )
     if traceback is not None:
-        paragraphs += (
+        page += (
             '<details><summary style="cursor: pointer">Traceback: where it happened'
-            f"</summary><pre>{html.escape(traceback)}</pre></details>"
+            '</summary><pre style="white-space: pre; overflow-x: auto">'
+            f"{html.escape(traceback)}</pre></details>"
         )
-    return f"<div>{paragraphs}</div>"
+    return f'<div style="padding: 0.25em 0.5em">{page}</div>'
 
 
 def _part(part: str | Link) -> str:
     if isinstance(part, Link):
         return f'<a href="{html.escape(part.path)}">{html.escape(part.title)}</a>'
-    return _CODE.sub(r"<code>\1</code>", html.escape(part))
+    text = _CODE.sub(r"<code>\1</code>", html.escape(part))
+    for mark, colour in _COLOURS.items():
+        if text.startswith(mark):
+            text = f'<b style="color: {colour}">{mark}</b>{text.removeprefix(mark)}'
+    return text
 
 
 def _name(exercise: Exercise, check: Check) -> str:

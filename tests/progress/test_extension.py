@@ -68,7 +68,7 @@ def test_a_failing_check_is_an_attempt_and_says_what_to_do(
     record = store.read().checks["test-carts"]
     assert (record.passed, record.attempts) == (False, 1)
     assert printed(capsys) == (
-        "✗ Two carts (check 1 of 2): not yet — read the message above, "
+        "✗ Two carts (check 1 of 2): not yet — "
         "change your answer cell, run it, then run this check again."
     )
 
