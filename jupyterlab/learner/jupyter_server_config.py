@@ -3,9 +3,16 @@
 `make course` and Binder put this folder on JUPYTER_CONFIG_PATH; labconfig/ belongs to it.
 """
 
+import os
+
 c = get_config()  # noqa: F821
 
-c.Application.log_level = "WARN"  # the terminal then shows the address, and little else
+# The terminal shows the address and what goes wrong; kernels warn if they are not encrypted.
+c.Application.log_level = "ERROR"
+c.KernelManager.transport_encryption = "auto"
+
+# Not a login shell, as it may be otherwise: that forgets where `roadmap` is.
+c.ServerApp.terminado_settings = {"shell_command": [os.environ.get("SHELL") or "sh"]}
 
 # For instructors and authors: nbgrader's pages, Jupytext, the grader's kernel.
 c.ServerApp.jpserver_extensions = {

@@ -115,7 +115,7 @@ def describe(
     shows a hidden test, only its message.
     """
     lines = [
-        f"{lesson.title}: {row.score:g} of {row.max_score:g} points "
+        f"{lesson.title}: {_points(row.score, row.max_score)} "
         f"({row.seconds:.1f} s, saved {_age(time.time() - file.stat().st_mtime)})"
     ]
     if row.message:
@@ -128,13 +128,19 @@ def describe(
         cells = [row.cells[check.id] for check in exercise.checks]
         messages = list(dict.fromkeys(cell.message for cell in cells if cell.message))
         points = sum(cell.score or 0.0 for cell in cells)
-        result = f"{exercise.title}: {points:g} of {exercise.points:g}"
+        result = exercise.title
+        if exercise.points:
+            result += f": {points:g} of {exercise.points:g}"
         if messages and exercise.id in open_exercises:
             lines.append(f"  ○ {result}, no answer yet")
             continue
         lines.append(f"  {'✗' if messages else '✓'} {result}")
         lines += [textwrap.indent(message, "      ") for message in messages]
     return lines
+
+
+def _points(score: float, max_score: float) -> str:
+    return f"{score:g} of {max_score:g} points" if max_score else "for practice"
 
 
 def _age(seconds: float) -> str:
