@@ -100,7 +100,7 @@ def unanswered(root: Path, work: Path, phase: str, lesson: str) -> set[str]:
 def _answers(path: Path) -> dict[str, str]:
     cells = read_notebook(path).cells
     return {
-        nbgrader(cell)["grade_id"]: cell.source
+        nbgrader(cell).get("grade_id", ""): cell.source
         for cell in cells
         if nbgrader(cell).get("solution")
     }
