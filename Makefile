@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml jupyterlab/overrides.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -m venv $(VENV) \
@@ -31,7 +31,9 @@ demo: $(READY) ## a class is released, graded and given feedback, in demo/
 .PHONY: course
 course: $(READY) ## learn: JupyterLab on your own copy of the lessons, in work/
 	@$(BIN)/roadmap start work
-	@cd work && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab --ServerApp.ip=127.0.0.1 \
+	@cd work && PATH="$(CURDIR)/$(BIN):$$PATH" \
+	  JUPYTER_CONFIG_PATH="$(CURDIR)/jupyterlab/learner$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  jupyter lab --ServerApp.ip=127.0.0.1 \
 	  $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/start_here/00_welcome.ipynb
 
 .PHONY: test

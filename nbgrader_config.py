@@ -42,3 +42,9 @@ c.ClearSolutions.code_stub = {
     )
 }
 c.ClearSolutions.text_stub = "*Write your answer here.*"
+
+# What `roadmap hand-in` packs, for `nbgrader zip_collect`.
+c.FileNameCollectorPlugin.named_regexp = (
+    r".*[\\/](?:start_here|phase\d_[a-z]+)_(?P<student_id>[\w.@-]+)"
+    r"_attempt_(?P<timestamp>\d+)_(?P<file_id>\w+)\.ipynb"
+)

@@ -31,6 +31,7 @@ from roadmap.errors import RoadmapError
 from roadmap.lessons.build import build as build_course
 from roadmap.lessons.files import find_root
 from roadmap.lessons.index import Course
+from roadmap.lessons.work import course_of, find_work
 from roadmap.lessons.work import start as start_work
 
 if TYPE_CHECKING:
@@ -93,62 +94,109 @@ def start(directory: Path) -> None:
         click.echo(f"updated {path}")
     for path in report.beside:
         click.echo(f"you changed this lesson, its new version is beside it: {path}")
+    for path in report.removed:
+        click.echo(f"removed {path}: it is no longer in the course")
+    for path in report.orphaned:
+        click.echo(f"no longer in the course, your own stays: {path}")
     click.echo(
         f"{directory}: {len(report.added)} files added, {len(report.updated)} updated"
     )
 
 
-@main.command(epilog="Example: roadmap check phase1_basics/09_mutable_or_not")
-@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
-@click.option(
+_WORK = click.option(
     "--work",
-    default="work",
-    show_default=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Your copy of the lessons.",
+    help="Your copy of the lessons.  [default: the one around you, or work/]",
 )
-def check(lessons: tuple[str, ...], work: Path) -> None:
-    """Grade your own work, hidden tests included, and tick the checklist."""
-    from roadmap.grading import check_own_work
-    from roadmap.progress import ProgressStore
 
-    root = find_root(Path())
+
+@main.command(epilog="Example: roadmap check 09_mutable_or_not")
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@_WORK
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a row for every notebook.",
+)
+def check(lessons: tuple[str, ...], work: Path | None, json_file: Path | None) -> None:
+    """Grade your own work, hidden tests included, and tick the checklist.
+
+    A LESSON is a phase, a lesson's name or its beginning (09), or a notebook's path;
+    without one, all of your lessons are graded. What is graded is what is saved.
+    """
+    from roadmap.grading.sandbox import head_start
+    from roadmap.progress import Outcome, ProgressStore
+
+    root, work = find_work(Path()) if work is None else (course_of(work), work)
     course = Course.find(root)
-    pairs = [(phase.name, lesson.name) for phase, lesson in course.select(lessons)]
-    with _progress("check", None) as (bar, task):
+    chosen = {
+        (phase.name, lesson.name): lesson for phase, lesson in course.select(lessons)
+    }
+    with head_start(), _progress("check", None) as (bar, task):
+        from roadmap.grading import check_own_work, write_rows
+        from roadmap.grading.own_work import describe, judged, notebook, unanswered
+
         rows = check_own_work(
             root,
             work,
-            pairs,
+            list(chosen),
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-    _show_own_work(course, rows)
+    if json_file:
+        write_rows(rows, json_file)
     store = ProgressStore()
     for row in rows:
-        passed = {name: cell.message is None for name, cell in row.cells.items()}
-        notice = store.record(passed).notice if passed else None
+        pair = (row.assignment, row.notebook)
+        todo = unanswered(root, work, *pair) if judged(row) else set()
+        lesson = chosen.pop(pair)
+        for line in describe(lesson, row, notebook(work, *pair), todo):
+            click.echo(line)
+        outcomes = {
+            check.id: Outcome(
+                row.cells[check.id].message is None,
+                None if exercise.id in todo else row.cells[check.id].message,
+                full=True,
+            )
+            for exercise in lesson.exercises
+            for check in exercise.checks
+        }
+        notice = store.record(outcomes).notice if judged(row) else None
         if notice:
             click.echo(notice, err=True)
+    for pair in chosen:
+        click.echo(
+            f"{notebook(work, *pair)}: not there; `roadmap start` brings it back"
+        )
+    score, of = sum(row.score for row in rows), sum(row.max_score for row in rows)
+    click.echo(
+        f"{score:g} of {of:g} points. This is what is saved: save a lesson, then check it."
+    )
 
 
-def _show_own_work(course: Course, rows: list[Row]) -> None:
-    """Each exercise with its points, and under it what its failed checks say."""
-    for row in rows:
-        ((_, lesson),) = course.select([f"{row.assignment}/{row.notebook}"])
-        click.echo(f"{lesson.title}: {row.score:g} of {row.max_score:g} points")
-        if row.message:
-            click.echo(f"  {row.message}")
-        for exercise in lesson.exercises:
-            cells = [row.cells[check.id] for check in exercise.checks]
-            done = all(cell.message is None for cell in cells)
-            points = sum(cell.score or 0.0 for cell in cells)
-            click.echo(
-                f"  {'✓' if done else '✗'} {exercise.title}: "
-                f"{points:g} of {exercise.points:g}"
-            )
-            for message in dict.fromkeys(cell.message for cell in cells):
-                if message:
-                    click.echo(f"      {message}")
+@main.command("hand-in", epilog="Example: roadmap hand-in phase1_basics --student ada")
+@click.argument("assignment")
+@click.option(
+    "--student", metavar="ID", help="The id that your instructor knows you by."
+)
+@_WORK
+def hand_in(assignment: str, student: str | None, work: Path | None) -> None:
+    """Hand in your notebooks of ASSIGNMENT (a phase): to nbgrader's exchange, or as a zip.
+
+    Refuses, and names the files, when a notebook is missing or cannot be read.
+    """
+    from roadmap.grading.hand_in import hand_in as give
+
+    root, work = find_work(Path()) if work is None else (course_of(work), work)
+    phase = Course.find(root).phase(assignment)
+    handed_in = give(root, work, phase, student)
+    for lesson, number in handed_in.to_do.items():
+        have = "exercise has" if number == 1 else "exercises have"
+        click.echo(f"{lesson}: {number} {have} no answer yet")
+    if handed_in.place:
+        click.echo(f"wrote {handed_in.place}; send this file to your instructor")
+    else:
+        click.echo(f"{assignment}: handed in through nbgrader's exchange")
 
 
 @main.command(epilog="Example: roadmap run phase1_basics --workers 2")
@@ -204,10 +252,17 @@ def audit(
 ) -> None:
     """Try every named answer and mutants of the solutions; exit 1 if the checks are weak."""
     from roadmap.audit import audit as audit_lessons
-    from roadmap.audit import lesson_table, remarks, write_page, write_rows
+    from roadmap.audit import (
+        lesson_table,
+        remarks,
+        renew_mistakes,
+        write_page,
+        write_rows,
+    )
 
     root = find_root(Path())
-    chosen = Course.find(root).select(lessons)
+    course = Course.find(root)
+    chosen = course.select(lessons)
     with _progress("audit", None) as (bar, task):
         audits = audit_lessons(
             root,
@@ -219,6 +274,10 @@ def audit(
         )
     if json_file:
         write_rows(json_file, audits)
+    if renew_mistakes(root, course, audits):
+        click.echo(
+            "course/start_here/mistakes.json: renewed; run `roadmap build` to release it"
+        )
     for line in remarks(audits):
         click.echo(line)
     out.print(lesson_table(audits))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -88,10 +91,71 @@ def test_environment_yml_has_a_python_that_the_package_allows() -> None:
     )
 
 
-def test_post_build_installs_the_package_itself() -> None:
+def test_post_build_installs_the_package_and_makes_a_learners_copy() -> None:
     script = ROOT / "postBuild"
     assert script.stat().st_mode & 0o111
     assert "pip install --no-cache-dir --no-deps --editable ." in script.read_text()
+    assert "roadmap start work" in script.read_text()
+    assert "labpath=work%2Fstart_here%2F00_welcome.ipynb" in (
+        (ROOT / "README.md").read_text()
+    )
+
+
+@pytest.mark.parametrize("before", [None, "/etc/elsewhere"])
+def test_binder_starts_with_the_learners_settings(before: str | None) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if "JUPYTER" not in name
+    }
+    if before:
+        environment["JUPYTER_CONFIG_PATH"] = before
+    code = "from jupyter_core.paths import jupyter_config_path as p; print(p()[:2])"
+    done = subprocess.run(
+        [ROOT / "start", sys.executable, "-c", code],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, second = ast.literal_eval(done.stdout)
+    assert first == str(ROOT / "jupyterlab/learner")
+    assert before is None or second == before
+
+
+def test_a_learner_sees_neither_news_nor_what_is_the_instructors(
+    tmp_path: Path,
+) -> None:
+    """What JupyterLab's page is given, asked for as its server does."""
+    code = (
+        "import json\n"
+        "from jupyterlab.labapp import LabApp\n"
+        "from jupyterlab_server.config import get_page_config\n"
+        "from jupyterlab_server.settings_utils import _get_overrides\n"
+        "app = LabApp()\n"
+        "page = get_page_config(app.labextensions_path, app.app_settings_dir)\n"
+        "overrides, error = _get_overrides(app.app_settings_dir)\n"
+        "print(json.dumps([page['disabledExtensions'], overrides, error]))\n"
+    )
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "JUPYTER_CONFIG_PATH": str(ROOT / "jupyterlab/learner"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    disabled, overrides, error = json.loads(done.stdout)
+    assert {"@jupyter/nbgrader", "jupyterlab-jupytext"} <= set(disabled)
+    assert error == ""
+    news = overrides["@jupyterlab/apputils-extension:notification"]
+    assert news == {"checkForUpdates": False, "fetchNews": "false"}
+    assert overrides == json.loads((ROOT / "jupyterlab/overrides.json").read_text()), (
+        "the installed settings are old; run `make setup`"
+    )
 
 
 def test_repo2docker_accepts_the_binder_files(tmp_path: Path) -> None:
@@ -99,7 +163,15 @@ def test_repo2docker_accepts_the_binder_files(tmp_path: Path) -> None:
     if command is None:
         pytest.skip("jupyter-repo2docker is not installed; `make setup` installs it")
     tracked = subprocess.run(
-        ["git", "ls-files", "-z", "environment.yml", "postBuild", "pyproject.toml"],
+        [
+            "git",
+            "ls-files",
+            "-z",
+            "environment.yml",
+            "postBuild",
+            "pyproject.toml",
+            "start",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -116,6 +188,7 @@ def test_repo2docker_accepts_the_binder_files(tmp_path: Path) -> None:
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "RUN ./postBuild" in said
+    assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/start"' in said
     assert "environment.yml" in said
 
 

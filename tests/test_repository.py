@@ -142,6 +142,7 @@ def test_generated_notebooks_are_marked_as_generated_for_git() -> None:
 def test_what_a_class_or_a_learner_makes_is_not_tracked() -> None:
     made = [
         "work/x",
+        "downloaded/x/y",
         "submitted/x/y",
         "autograded/x/y",
         "feedback/x",

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from roadmap.audit.mistakes import renew_mistakes
     from roadmap.audit.page import write_page
     from roadmap.audit.rows import write_rows
     from roadmap.audit.run import audit
@@ -21,6 +22,7 @@ __all__ = [
     "audit",
     "lesson_table",
     "remarks",
+    "renew_mistakes",
     "write_page",
     "write_rows",
 ]
@@ -30,6 +32,7 @@ _LATER = {
     "audit": "roadmap.audit.run",
     "lesson_table": "roadmap.audit.table",
     "remarks": "roadmap.audit.table",
+    "renew_mistakes": "roadmap.audit.mistakes",
     "write_page": "roadmap.audit.page",
     "write_rows": "roadmap.audit.rows",
 }

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from roadmap.audit.kernels import NAMED, ExerciseRun, Result
 from roadmap.audit.mutants import same_code
-from roadmap.audit.plan import ExercisePlan, LessonPlan, Variant
+from roadmap.audit.plan import ExercisePlan, Kind, LessonPlan, Variant
 from roadmap.errors import RoadmapError
+from roadmap.lessons.mistakes import name_of, tell_apart
 
 PYPROJECT = "pyproject.toml"
 WRONG_ANSWERS = 2
@@ -48,7 +49,8 @@ class ExerciseAudit:
     ``excused`` do not count as mutants; ``possible`` is how many there were to choose
     from. ``late`` wrong answers and mutants pass all visible tests and fail hidden ones.
     ``seconds`` is how long the reference and its checks take; ``alone`` says why the
-    answers could not be tried in forks.
+    answers could not be tried in forks. ``mistakes`` are digests of what the checks say,
+    by the ``why`` of the wrong answers.
     """
 
     phase: str
@@ -68,6 +70,7 @@ class ExerciseAudit:
     alone: str | None
     faults: tuple[Fault, ...]
     survivors: tuple[Survivor, ...]
+    mistakes: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,27 @@ def verdict(
         alone=first.alone,
         faults=(*faults.values(), *others, *([] if failed else stale)),
         survivors=tuple(alive),
+        mistakes=tell_apart(
+            (
+                (check, message, exercise.variants[number].note)
+                for number, check, message in _said(exercise, runs, "wrong")
+            ),
+            (said[1:] for said in _said(exercise, runs, "release")),
+        ),
     )
+
+
+def _said(
+    exercise: ExercisePlan, runs: Sequence[ExerciseRun], kind: Kind
+) -> Iterator[tuple[int, str, str]]:
+    """(variant, check, message) of a kind of variant, where all environments agree on it."""
+    for number, result in runs[0].results.items():
+        if exercise.variants[number].kind != kind:
+            continue
+        for check, message in result.messages.items():
+            told = (run.results.get(number, result).messages for run in runs)
+            if all(messages.get(check) == message for messages in told):
+                yield number, check, message
 
 
 def _named_faults(
@@ -219,8 +242,7 @@ def _named_faults(
 
 
 def _mistake(variant: Variant) -> str:
-    """What a why names before its colon: the mistake, of which the rest is one way."""
-    return variant.note.partition(":")[0].strip()
+    return name_of(variant.note)
 
 
 def _answer_fault(variant: Variant, result: Result) -> str | None:

@@ -6,6 +6,10 @@ told to do.
 
 from __future__ import annotations
 
+import roadmap.lean_imports
+
+# isort: split
+
 import nbformat
 from jupyter_client.provisioning import KernelProvisionerFactory
 from nbformat import v4

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from roadmap.errors import RoadmapError, UsageError
@@ -20,20 +20,29 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Check:
-    """One graded test cell. ``digest`` is the SHA-256 of its released source."""
+    """One graded test cell.
+
+    ``digest`` is the SHA-256 of its released source, ``hidden`` the number of
+    its hidden tests.
+    """
 
     id: str
     points: float
     digest: str
+    hidden: int = 0
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """One answer to write and the checks that judge it."""
+    """One answer to write and the checks that judge it.
+
+    ``section`` is the title of the lesson's section that it stands in, or empty.
+    """
 
     id: str
     title: str
     checks: tuple[Check, ...]
+    section: str = ""
 
     @property
     def points(self) -> float:
@@ -42,12 +51,17 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One notebook. ``minutes`` is the author's estimate, or None."""
+    """One notebook.
+
+    ``minutes`` is the author's estimate, or None; ``resource`` what the roadmap
+    itself names for this topic, in Markdown, or empty.
+    """
 
     name: str
     title: str
     minutes: int | None
     exercises: tuple[Exercise, ...]
+    resource: str = ""
 
     @property
     def points(self) -> float:
@@ -80,6 +94,17 @@ class Course:
             for lesson in phase.lessons:
                 yield phase, lesson
 
+    def phase(self, name: str) -> Phase:
+        """The phase of that name.
+
+        Raises:
+            UsageError: there is none with lessons.
+        """
+        there = {phase.name: phase for phase in self.phases if phase.lessons}
+        if name not in there:
+            raise UsageError(f"{name}: no such phase; there are {', '.join(there)}")
+        return there[name]
+
     def checks(self) -> Iterator[tuple[Phase, Lesson, Exercise, Check]]:
         """Every graded test cell with where it belongs."""
         for phase, lesson in self.lessons():
@@ -91,29 +116,46 @@ class Course:
         """The lessons that ``names`` ask for; all of them when there are none.
 
         A name is a phase (``phase1_basics``), a lesson
-        (``phase1_basics/09_mutable_or_not``) or a lesson's own name.
+        (``phase1_basics/09_mutable_or_not``), a lesson's own name or its
+        beginning (``09``), or the path of its notebook.
 
         Raises:
-            UsageError: a name fits no phase and no lesson.
+            UsageError: a name fits no phase and no lesson, or is the beginning of
+                several lessons' names.
         """
-        wanted = [name.rstrip("/") for name in names]
-        everything = list(self.lessons())
-        if not wanted:
-            return everything
-        chosen = []
+        if not (wanted := list(names)):
+            return list(self.lessons())
+        chosen: list[tuple[Phase, Lesson]] = []
         for name in wanted:
-            found = [
-                (phase, lesson)
-                for phase, lesson in everything
-                if name in (phase.name, lesson.name, f"{phase.name}/{lesson.name}")
-            ]
-            if not found:
-                raise UsageError(
-                    f"{name}: no such phase or lesson; "
-                    f"the phases are {', '.join(phase.name for phase in self.phases)}"
-                )
-            chosen += [pair for pair in found if pair not in chosen]
+            chosen += [pair for pair in self._named(name) if pair not in chosen]
         return chosen
+
+    def _named(self, name: str) -> list[tuple[Phase, Lesson]]:
+        path = PurePath(name)
+        wanted = path.as_posix()
+        if path.suffix == ".ipynb":
+            wanted = "/".join(filter(None, (path.parent.name, path.stem)))
+        full = {f"{pair[0].name}/{pair[1].name}": pair for pair in self.lessons()}
+        exact = [
+            pair
+            for key, pair in full.items()
+            if wanted in (key, pair[0].name, pair[1].name)
+        ]
+        if exact:
+            return exact
+        begun = [
+            key
+            for key, (_, lesson) in full.items()
+            if (key if "/" in wanted else lesson.name).startswith(wanted)
+        ]
+        if len(begun) == 1:
+            return [full[begun[0]]]
+        raise UsageError(
+            f"{name}: several lessons begin so; name one of {', '.join(begun)}"
+            if begun
+            else f"{name}: no such phase or lesson; "
+            f"the phases are {', '.join(phase.name for phase in self.phases)}"
+        )
 
     def to_json(self) -> str:
         """The index as deterministic JSON text."""
@@ -146,21 +188,31 @@ class Course:
     def find(cls, start: Path) -> Course:
         """Load the index that belongs to the course copy around ``start``.
 
-        Looks for ``start_here/course.json`` in ``start`` and each folder above
-        it, and in ``release/`` and ``source/`` of each.
-
         Raises:
             RoadmapError: there is none.
         """
-        for folder in (start.resolve(), *start.resolve().parents):
-            for place in (folder, folder / "release", folder / "source"):
-                path = place / INDEX_FILE
-                if path.is_file():
-                    return cls.from_json(path.read_text(encoding="utf-8"), str(path))
-        raise RoadmapError(
-            f"{start}: no {INDEX_FILE} here or in a folder above; "
-            "work inside the course, or run `roadmap build` first"
-        )
+        path = find_index(start)
+        return cls.from_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def find_index(start: Path) -> Path:
+    """The index of the course copy around ``start``.
+
+    That is ``start_here/course.json`` in ``start`` or a folder above it, or in
+    ``release/`` or ``source/`` of one of them.
+
+    Raises:
+        RoadmapError: there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        for place in (folder, folder / "release", folder / "source"):
+            path = place / INDEX_FILE
+            if path.is_file():
+                return path
+    raise RoadmapError(
+        f"{start}: no {INDEX_FILE} here or in a folder above; "
+        "work inside the course, or run `roadmap build` first"
+    )
 
 
 def _phase(data: dict[str, Any]) -> Phase:
@@ -182,7 +234,9 @@ def _lesson(data: dict[str, Any]) -> Lesson:
                 exercise["id"],
                 exercise["title"],
                 tuple(Check(**check) for check in exercise["checks"]),
+                exercise.get("section", ""),
             )
             for exercise in data["exercises"]
         ),
+        data.get("resource", ""),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections import Counter
+from typing import TypeGuard
 
 import nbformat
 from nbformat import NotebookNode
@@ -12,12 +14,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from roadmap.lessons.fences import without_fences
 from roadmap.lessons.index import Check, Exercise, Lesson
-from roadmap.lessons.rules import answer_of, cell_id, graded_cells
+from roadmap.lessons.rules import MARK, answer_of, cell_id, graded_cells, parse
 from roadmap.lessons.text import KERNELSPEC, LessonText, TextCell
 
-_HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*$", re.MULTILINE)
 _EXERCISE = re.compile(r"^Exercise(?: \d+)?\s*[:·—-]\s*")
-_MINUTES = re.compile(r"(\d+)(?:\s*[–-]\s*\d+)? minutes")
+_RESOURCE = re.compile(
+    r"^\*\*[^*\n]*\broadmap\b[^*\n]*\*\*(.+?)(?:\n\n|\Z)", re.M | re.S
+)
+_TIME = re.compile(r"\*\*Time:\*\*\D*(\d+)(?:\s*[–-]\s*\d+)? (minute|hour)")
 
 
 def to_notebook(lesson: LessonText) -> NotebookNode:
@@ -57,15 +62,51 @@ def to_index(lesson: LessonText, released: NotebookNode) -> Lesson:
         if cell.role == "test" and owner is not None:
             id = cell_id("test", cell.id)
             digest = hashlib.sha256(sources[id].encode()).hexdigest()
-            checks[owner].append(Check(id, float(cell.cell.markers["points"]), digest))
+            points = float(cell.cell.markers["points"])
+            hidden = count_hidden(cell.cell.source)
+            checks[owner].append(Check(id, points, digest, hidden))
     titles = _exercise_titles(lesson)
     header = lesson.cells[0].source
-    minutes = _MINUTES.search(header)
+    time = _TIME.search(header)
+    resource = _RESOURCE.search(header)
     return Lesson(
         lesson.name,
         header.partition("\n")[0].removeprefix("# ").strip(),
-        int(minutes[1]) if minutes else None,
-        tuple(Exercise(id, titles[id], tuple(checks[id])) for id in solutions),
+        int(time[1]) * (60 if time[2] == "hour" else 1) if time else None,
+        tuple(
+            Exercise(id, titles[id][1], tuple(checks[id]), titles[id][0])
+            for id in solutions
+        ),
+        " ".join(resource[1].split()) if resource else "",
+    )
+
+
+def count_hidden(source: str) -> int:
+    """How many tests stand between a check's marks: asserts, raises and ``raises`` blocks.
+
+    A test in a loop counts once.
+    """
+    hidden: set[int] = set()
+    begin = 0
+    for number, line in enumerate(source.splitlines(), 1):
+        mark = MARK.search(line)
+        if mark and mark[1] == "BEGIN":
+            begin = number
+        elif mark:
+            hidden.update(range(begin, number))
+    return sum(
+        node.lineno in hidden
+        for node in ast.walk(parse(source))
+        if isinstance(node, ast.Assert | ast.Raise) or _expects_error(node)
+    )
+
+
+def _expects_error(node: ast.AST) -> TypeGuard[ast.With]:
+    """Whether it is ``with pytest.raises(…):`` or the like."""
+    return isinstance(node, ast.With) and any(
+        isinstance(item.context_expr, ast.Call)
+        and ast.unparse(item.context_expr.func).endswith("raises")
+        for item in node.items
     )
 
 
@@ -99,14 +140,20 @@ def _nbgrader(cell: TextCell) -> dict[str, object] | None:
     return None
 
 
-def _exercise_titles(lesson: LessonText) -> dict[str, str]:
-    """Each exercise is called what the nearest heading above it says."""
+def _exercise_titles(lesson: LessonText) -> dict[str, tuple[str, str]]:
+    """Each exercise's section (level 2) and its title: what the nearest heading above says."""
     titles = {}
-    heading = lesson.name
+    section, heading = "", lesson.name
     for cell in lesson.cells:
         if cell.kind == "markdown":
-            found = _HEADING.findall(without_fences(cell.source))
-            heading = found[-1] if found else heading
+            for marks, text in _HEADING.findall(without_fences(cell.source)):
+                heading = text
+                if len(marks) <= 2:
+                    section = text if len(marks) == 2 else ""
         elif "solution" in cell.markers:
-            titles[cell.markers["solution"]] = _EXERCISE.sub("", heading)
+            title = _EXERCISE.sub("", heading)
+            titles[cell.markers["solution"]] = (
+                "" if heading == section else section,
+                title,
+            )
     return titles

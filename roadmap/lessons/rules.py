@@ -6,6 +6,7 @@ and line. Nothing is built while one of them finds something.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from roadmap.lessons.text import ID, ID_LENGTH, UNREAD, LessonText, TextCell
 LESSON_NAME = re.compile(r"\d\d_[a-z0-9_]+")
 PHASE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MARKERS = {"solution", "test", "points"}
-_MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS)\b")
+MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS)\b")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ def answer_of(test_id: str, solution_ids: Iterable[str]) -> str | None:
         id for id in solution_ids if test_id == id or test_id.startswith(f"{id}-")
     ]
     return max(fitting, key=len, default=None)
+
+
+def parse(source: str) -> ast.Module:
+    """The syntax tree of a code cell; ``await`` may stand at its top level, as in a notebook.
+
+    Raises:
+        SyntaxError: it is not Python.
+    """
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    tree: ast.Module = compile(source, "<cell>", "exec", flags, dont_inherit=True)
+    return tree
 
 
 def check_lesson(lesson: LessonText) -> Iterator[Problem]:
@@ -183,7 +195,7 @@ def _marks(lesson: LessonText) -> Iterator[Problem]:
     open_at: dict[tuple[int, str], int] = {}
     complete: set[tuple[int, str]] = set()
     for number, line in enumerate(lesson.text.splitlines(), 1):
-        mark = _MARK.search(line)
+        mark = MARK.search(line)
         if mark is None:
             continue
         side, kind = mark.groups()
@@ -222,6 +234,19 @@ def _marks(lesson: LessonText) -> Iterator[Problem]:
             )
 
 
+def _checks_are_python(lesson: LessonText) -> Iterator[Problem]:
+    for graded in graded_cells(lesson):
+        if graded.role == "test":
+            try:
+                parse(graded.cell.source)
+            except (SyntaxError, ValueError) as error:
+                line = graded.cell.line + (getattr(error, "lineno", None) or 0)
+                said = getattr(error, "msg", None) or str(error)
+                yield Problem(
+                    lesson.path, line, f"test {graded.id!r} is not Python: {said}"
+                )
+
+
 _RULES: tuple[Callable[[LessonText], Iterator[Problem]], ...] = (
     _title,
     _markers,
@@ -229,4 +254,5 @@ _RULES: tuple[Callable[[LessonText], Iterator[Problem]], ...] = (
     _points,
     _pairs,
     _marks,
+    _checks_are_python,
 )

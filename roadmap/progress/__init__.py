@@ -12,13 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadmap.progress.model import Checklist
+from roadmap.progress.records import Outcome
 from roadmap.progress.store import ProgressStore
 from roadmap.progress.table import as_table
 
 if TYPE_CHECKING:
     from roadmap.progress.widget import ChecklistView
 
-__all__ = ["Checklist", "ProgressStore", "as_table", "checklist"]
+__all__ = ["Checklist", "Outcome", "ProgressStore", "as_table", "checklist"]
 
 
 def checklist() -> ChecklistView:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from roadmap.lessons.index import Course, Exercise, Lesson, Phase
-from roadmap.progress.store import CheckRecord, Snapshot
+from roadmap.progress.records import CheckRecord, Snapshot
 
 
 class Status(StrEnum):
     """How far a lesson is; the value is what people read."""
 
+    COMING = "coming"
     NOT_BEGUN = "not begun"
     STARTED = "started"
     DONE = "done"
@@ -20,12 +21,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class ExerciseProgress:
-    """One exercise: done when all of its checks have passed, points for each that has."""
+    """One exercise: done when all of its checks have passed, points for each that has.
+
+    ``full`` says how it stood when it was last graded with hidden tests, None if never.
+    """
 
     exercise: Exercise
     done: bool
     begun: bool
     earned: float
+    full: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ class LessonProgress:
         if any(exercise.begun for exercise in self.exercises):
             return Status.STARTED
         return Status.NOT_BEGUN
+
+    @property
+    def next_exercise(self) -> ExerciseProgress | None:
+        """The first exercise that is not done, or None."""
+        return next((one for one in self.exercises if not one.done), None)
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,46 @@ class GoalProgress:
 
 
 @dataclass(frozen=True)
+class System:
+    """One of the seven systems that the roadmap asks for.
+
+    It is built in the lessons of ``phase`` whose name, without its number, is or
+    begins with ``lesson``.
+    """
+
+    title: str
+    phase: str
+    lesson: str
+
+
+SYSTEMS = (
+    System("Library management", "phase2_oop", "project_library"),
+    System("Blog", "phase3_web", "project_blog"),
+    System("Task manager", "phase4_databases", "project_tasks"),
+    System("Weather dashboard", "phase5_advanced", "project_weather"),
+    System("E-commerce backend", "phase6_projects", "shop"),
+    System("WebSocket chat", "phase6_projects", "chat"),
+    System("Portfolio site", "phase6_projects", "portfolio"),
+)
+
+
+@dataclass(frozen=True)
+class SystemProgress:
+    """One system and its lessons; without lessons it is still to come."""
+
+    system: System
+    lessons: tuple[LessonProgress, ...]
+
+    @property
+    def status(self) -> Status:
+        """As of one lesson that has all their exercises; ``COMING`` without any."""
+        if not self.lessons:
+            return Status.COMING
+        statuses = {lesson.status for lesson in self.lessons}
+        return statuses.pop() if len(statuses) == 1 else Status.STARTED
+
+
+@dataclass(frozen=True)
 class Checklist:
     """Everything the checklist shows, in teaching order."""
 
@@ -118,9 +168,7 @@ class Checklist:
         """Join the course's index with a learner's progress."""
         return cls(
             tuple(_phase(phase, snapshot.checks) for phase in course.phases),
-            tuple(
-                GoalProgress(goal, snapshot.counters[goal.counter]) for goal in GOALS
-            ),
+            tuple(GoalProgress(goal, snapshot.count(goal.counter)) for goal in GOALS),
         )
 
     @property
@@ -129,12 +177,30 @@ class Checklist:
         return tuple(lesson for phase in self.phases for lesson in phase.lessons)
 
     @property
+    def systems(self) -> tuple[SystemProgress, ...]:
+        """The seven systems, in the roadmap's order."""
+        return tuple(
+            SystemProgress(
+                system,
+                tuple(one for one in self.lessons if _builds(one, system)),
+            )
+            for system in SYSTEMS
+        )
+
+    @property
     def next_lesson(self) -> LessonProgress | None:
         """The first lesson with an exercise still to do, or None when all are done."""
         return next(
             (lesson for lesson in self.lessons if lesson.done < len(lesson.exercises)),
             None,
         )
+
+
+def _builds(lesson: LessonProgress, system: System) -> bool:
+    _, _, name = lesson.lesson.name.partition("_")
+    return lesson.phase == system.phase and (
+        name == system.lesson or name.startswith(f"{system.lesson}_")
+    )
 
 
 @dataclass(frozen=True)
@@ -180,7 +246,15 @@ def _exercise(
         done=len(passed) == len(exercise.checks),
         begun=any(check.id in records for check in exercise.checks),
         earned=sum(check.points for check in passed),
+        full=_full([records[c.id] for c in exercise.checks if c.id in records]),
     )
+
+
+def _full(records: list[CheckRecord]) -> bool | None:
+    graded = [record.full for record in records if record.full]
+    if not graded or (len(graded) < len(records) and "failed" not in graded):
+        return None
+    return "failed" not in graded
 
 
 def plain(title: str) -> str:

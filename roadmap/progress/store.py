@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal
 
 import platformdirs
 from filelock import FileLock, Timeout
 
 from roadmap.errors import RoadmapError, UsageError
+from roadmap.progress.records import (
+    COUNTERS,
+    Evidence,
+    Outcome,
+    Plan,
+    Snapshot,
+    from_json,
+    to_json,
+)
 
-SCHEMA = 1
-COUNTERS = ("problems", "projects", "github_profile", "applications")
 LOCK_TIMEOUT_S = 10
 
 # Kernels have several store objects on one file (the extension's, a view's);
 # whoever shows progress wants to hear of the changes of all of them.
 _watchers: dict[Path, list[Callable[[], None]]] = {}
-
-
-@dataclass(frozen=True)
-class CheckRecord:
-    """How one check cell has gone so far.
-
-    ``passed`` says whether it *ever* passed: a later failing run (a new idea
-    tried out, a kernel just restarted) takes nothing away. ``last_result`` is
-    the newest run's. ``attempts`` counts all runs. Times are UTC, ISO 8601.
-    """
-
-    passed: bool
-    attempts: int
-    first_passed: str | None
-    last: str
-    last_result: Literal["passed", "failed"]
-
-    @classmethod
-    def after(cls, before: CheckRecord | None, passed: bool, now: str) -> CheckRecord:
-        """The record after one more run."""
-        first_passed = before.first_passed if before else None
-        return cls(
-            passed=passed or (before is not None and before.passed),
-            attempts=(before.attempts if before else 0) + 1,
-            first_passed=first_passed or (now if passed else None),
-            last=now,
-            last_result="passed" if passed else "failed",
-        )
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The progress at one moment; ``notice`` is a line the person should see, or None."""
-
-    checks: Mapping[str, CheckRecord] = field(default_factory=dict)
-    counters: Mapping[str, int] = field(
-        default_factory=lambda: dict.fromkeys(COUNTERS, 0)
-    )
-    notice: str | None = None
 
 
 def recording() -> bool:
@@ -89,11 +55,21 @@ class ProgressStore:
     Args:
         path: the file. Without it ``$ROADMAP_PROGRESS_FILE``, or else
             ``progress.json`` in the user's data folder.
+        now: the time in the learner's time zone, which says what "today" is.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+    ) -> None:
         named = path or os.environ.get("ROADMAP_PROGRESS_FILE")
         self.path = Path(named).expanduser().absolute() if named else _default_path()
+        self._now = now
+
+    def today(self) -> date:
+        """The learner's own day."""
+        return self._now().date()
 
     def read(self) -> Snapshot:
         """The progress as it stands; empty when there is no file yet.
@@ -110,22 +86,14 @@ class ProgressStore:
                 with self._locked():
                     return self._load()
 
-    def record(self, results: Mapping[str, bool]) -> Snapshot:
-        """Note one run of each check in ``results``: its grade id, and whether it passed.
+    def record(self, outcomes: Mapping[str, Outcome]) -> Snapshot:
+        """Note one run of each check in ``outcomes``, by its grade id.
 
         Raises:
             RoadmapError: the file cannot be written; it is as it was.
         """
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-        def change(old: Snapshot) -> Snapshot:
-            new = {
-                check: CheckRecord.after(old.checks.get(check), passed, now)
-                for check, passed in results.items()
-            }
-            return replace(old, checks={**old.checks, **new})
-
-        return self._update(change)
+        now = self._now()
+        return self.update(lambda old: old.after(outcomes, now))
 
     def set_counter(self, name: str, value: int) -> Snapshot:
         """Set one of the final checklist's counters (``github_profile``: 0 or 1).
@@ -134,21 +102,61 @@ class ProgressStore:
             UsageError: no such counter, or a number below zero.
             RoadmapError: the file cannot be written; it is as it was.
         """
-        if name not in COUNTERS:
-            raise UsageError(
-                f"{name}: no such counter; there are {', '.join(COUNTERS)}"
-            )
+        _known(name)
         if value < 0:
             raise UsageError(f"{name}: {value} is below zero; give 0 or more")
-        return self._update(
+        return self.update(
             lambda old: replace(old, counters={**old.counters, name: value})
         )
+
+    def set_plan(self, plan: Plan) -> Snapshot:
+        """Set when the learner began and how many hours a week they have.
+
+        Raises:
+            RoadmapError: the file cannot be written; it is as it was.
+        """
+        return self.update(lambda old: replace(old, plan=plan))
+
+    def add_evidence(self, name: str, evidence: Evidence) -> Snapshot:
+        """Add to what shows that a goal of the final checklist is reached; once only.
+
+        Raises:
+            UsageError: no such goal.
+            RoadmapError: the file cannot be written; it is as it was.
+        """
+        _known(name)
+
+        def add(old: Snapshot) -> Snapshot:
+            others = [one for one in old.evidence[name] if one != evidence]
+            return replace(old, evidence={**old.evidence, name: (*others, evidence)})
+
+        return self.update(add)
+
+    def remove_evidence(self, name: str, evidence: Evidence) -> Snapshot:
+        """Take a piece of evidence away again, if it is there.
+
+        Raises:
+            UsageError: no such goal.
+            RoadmapError: the file cannot be written; it is as it was.
+        """
+        _known(name)
+
+        def remove(old: Snapshot) -> Snapshot:
+            others = tuple(one for one in old.evidence[name] if one != evidence)
+            return replace(old, evidence={**old.evidence, name: others})
+
+        return self.update(remove)
 
     def watch(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` after each change that this process makes to the file."""
         _watchers.setdefault(self.path, []).append(callback)
 
-    def _update(self, change: Callable[[Snapshot], Snapshot]) -> Snapshot:
+    def update(self, change: Callable[[Snapshot], Snapshot]) -> Snapshot:
+        """Replace the progress by what ``change`` makes of it, under the lock.
+
+        Raises:
+            RoadmapError: the file cannot be written; it is as it was.
+        """
         if not recording():
             return Snapshot()
         with self._one_line_errors():
@@ -179,7 +187,7 @@ class ProgressStore:
             return Snapshot()
         except UnicodeDecodeError as error:
             raise ValueError("not a progress file (not UTF-8 text)") from error
-        return _from_json(text)
+        return from_json(text)
 
     def _locked(self) -> FileLock:
         lock = self.path.with_name(f"{self.path.name}.lock")
@@ -201,68 +209,22 @@ class ProgressStore:
             ) from error
 
 
+def _known(name: str) -> None:
+    if name not in COUNTERS:
+        raise UsageError(f"{name}: no such counter; there are {', '.join(COUNTERS)}")
+
+
 def _default_path() -> Path:
     folder = platformdirs.user_data_path("python-backend-roadmap", appauthor=False)
     return folder / "progress.json"
 
 
-def _from_json(text: str) -> Snapshot:
-    """Read what :func:`_write` wrote; ValueError says why it is something else."""
-    try:
-        data = json.loads(text)
-        schema = data["schema"]
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise ValueError(
-                f"written by a newer version of the course (schema {schema})"
-            )
-        if schema != SCHEMA:
-            raise ValueError(f"not a progress file (schema {schema!r})")
-        checks = {
-            name: _check_record(record) for name, record in data["checks"].items()
-        }
-        counters = {name: _count(data["counters"][name]) for name in COUNTERS}
-    except (
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        json.JSONDecodeError,
-    ) as error:
-        raise ValueError(
-            f"not a progress file ({type(error).__name__}: {error})"
-        ) from error
-    return Snapshot(checks, counters)
-
-
-def _check_record(data: dict[str, Any]) -> CheckRecord:
-    record = CheckRecord(**data)
-    if not isinstance(record.passed, bool) or record.last_result not in (
-        "passed",
-        "failed",
-    ):
-        raise TypeError(f"no record of a check: {data!r:.80}")
-    return replace(record, attempts=_count(record.attempts))
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise TypeError(f"{value!r:.80} is no count")
-    return value
-
-
 def _write(path: Path, snapshot: Snapshot) -> None:
-    data = {
-        "schema": SCHEMA,
-        "checks": {
-            name: asdict(record) for name, record in sorted(snapshot.checks.items())
-        },
-        "counters": dict(snapshot.counters),
-    }
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1)
+            file.write(to_json(snapshot))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -12,7 +12,8 @@ from roadmap.errors import RoadmapError
 from roadmap.lessons.index import Course
 from roadmap.progress import html
 from roadmap.progress.model import GOALS, Checklist, Goal, PhaseProgress, Status
-from roadmap.progress.store import ProgressStore, Snapshot
+from roadmap.progress.records import Snapshot
+from roadmap.progress.store import ProgressStore
 from roadmap.progress.table import as_table
 
 MOST = 9999

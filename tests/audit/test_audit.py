@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from roadmap.audit import kernels
 from roadmap.audit.run import ENVIRONMENTS
 from roadmap.cli import main
+from roadmap.lessons.build import build
+from roadmap.lessons.mistakes import MISTAKES_FILE, Mistakes
 
 from .conftest import (
     ANSWERS,
@@ -79,6 +81,45 @@ def test_weak_checks_fail_the_audit_and_the_survivors_are_named(
     assert f"{where} (the upper border is forgotten)" in output
     page = (course.root / ".roadmap/audit/index.html").read_text()
     assert "<ins>+        return None</ins>" in page
+
+
+@ONCE
+def test_the_mistakes_behind_messages_are_written_down_without_the_messages(
+    course: SmallCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course.write(CLAMP, GOOD_ANSWERS)
+    path = course.root / "course" / MISTAKES_FILE
+    path.write_text(Mistakes({"gone": {"of an earlier lesson": ("0" * 8,)}}).to_json())
+
+    _, output = run(course, monkeypatch)
+
+    assert "course/start_here/mistakes.json: renewed" in output
+    text = path.read_text()
+    known = Mistakes.from_json(text)
+    assert known.names("clamp") == {"the upper border is forgotten", "prints"}
+    assert known.names("gone") == set()
+    late = "clamp with 31 beyond 30 returned 31; the upper border holds too"
+    assert known.why("clamp", "test-clamp", late) == "the upper border is forgotten"
+    assert "holds too" not in text
+    build(course.root)
+    assert (course.root / "release" / MISTAKES_FILE).read_text() == text
+    assert "renewed" not in run(course, monkeypatch)[1]
+
+
+@ONCE
+def test_a_broken_file_of_mistakes_is_not_written_over(
+    course: SmallCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course.write(CLAMP, GOOD_ANSWERS)
+    path = course.root / "course" / MISTAKES_FILE
+    path.write_text("broken")
+
+    code, output = run(course, monkeypatch)
+
+    assert code == 1
+    assert "mistakes.json: " in output
+    assert "delete it and audit again" in output
+    assert path.read_text() == "broken"
 
 
 @ONCE

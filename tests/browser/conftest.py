@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from roadmap.lessons.work import DELIVERED
+
+LEARNER = Path(__file__).parents[2] / "jupyterlab" / "learner"
+
 
 @pytest.fixture
 def jupyterlab(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
@@ -30,6 +34,8 @@ def jupyterlab(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "ROADMAP_PROGRESS_FILE": str(tmp_path / "progress.json"),
         }
+        if (root / DELIVERED).is_file():  # a learner's copy: as `make course` does
+            environment["JUPYTER_CONFIG_PATH"] = str(LEARNER)
         command = [
             sys.executable,
             "-m",
@@ -42,8 +48,6 @@ def jupyterlab(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
             "--ServerApp.port_retries=0",
             "--IdentityProvider.token=",
             f"--ServerApp.root_dir={root}",
-            "--LabApp.news_url=None",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
         with (tmp_path / "jupyterlab.log").open("ab") as log:
             servers.append(

@@ -113,3 +113,25 @@ def test_formgrader_lists_the_graded_class(
         frame.get_by_role("row").filter(has_text=learner).wait_for(timeout=WAIT)
     page.screenshot(path=pictures / "formgrader-students.png")
     page.close()
+
+
+def test_formgrader_opens_a_graded_submission(
+    chromium: Any,
+    jupyterlab: Callable[[Path], str],
+    demo: tuple[Path, str],
+    pictures: Path,
+) -> None:
+    root, _ = demo
+    page = chromium.new_page(viewport={"width": 1200, "height": 1000})
+    gradebook = f"{jupyterlab(root / 'demo')}/formgrader/gradebook"
+    page.goto(f"{gradebook}/phase1_basics/01_values_and_names/")
+    page.get_by_role("link", name="Submission #1", exact=True).click(timeout=WAIT)
+    score = page.locator("input.score").first
+    score.wait_for(timeout=WAIT)
+    page.wait_for_function(
+        "document.querySelector('input.score').placeholder !== ''", timeout=WAIT
+    )
+    assert page.locator("input.score").count() > 10
+    assert page.get_by_text("BEGIN HIDDEN TESTS").first.is_visible()
+    page.screenshot(path=pictures / "formgrader-submission.png")
+    page.close()

@@ -7,22 +7,28 @@ from pathlib import Path
 
 from roadmap.audit import audit
 from roadmap.audit.kernels import NAMED, LessonRunner, Result
+from roadmap.audit.mistakes import renewed
 from roadmap.audit.plan import ExercisePlan, plan
 from roadmap.audit.table import remarks
 from roadmap.grading import grade
 from roadmap.grading.course import NbgraderCourse
 from roadmap.grading.sandbox import available
 from roadmap.lessons.answers import references
+from roadmap.lessons.mistakes import MISTAKES_FILE
 
 from .conftest import COURSE, LESSONS, ROOT, make_class_folder, notebook
 
 
-def test_every_lesson_passes_its_audit() -> None:
+def test_every_lesson_passes_its_audit_and_the_file_of_mistakes_follows() -> None:
     """Named answers, mutants and repeats; what has not changed was audited before."""
     lessons = audit(ROOT, list(COURSE.lessons()))
     assert [(lesson.phase, lesson.name) for lesson in lessons] == LESSONS
     failed = [lesson for lesson in lessons if not lesson.passes]
     assert failed == [], "\n".join(remarks(failed))
+    path = ROOT / "course" / MISTAKES_FILE
+    seen = renewed("", COURSE, lessons, path)
+    stale = f"{path}: stale; run `roadmap audit`, then `roadmap build`"
+    assert path.read_text(encoding="utf-8") == seen, stale
 
 
 def test_the_audit_judges_named_answers_and_mutants_as_grading_does(

@@ -131,6 +131,11 @@ BROKEN = {
         17,
         "has no hidden tests",
     ),
+    "check that is not Python": (
+        LESSON.replace("== 10, ", "== = 10, "),
+        20,
+        "test 'add' is not Python",
+    ),
     "quiz that is not YAML": (
         f'{TITLE}\n```yaml quiz="q"\n- a: [\n```\n',
         7,

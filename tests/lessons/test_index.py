@@ -21,10 +21,13 @@ def test_the_index_reads_back_what_it_wrote() -> None:
         20,
         2.5,
     )
+    assert lesson.resource == "[a book](https://example.org), the chapter on sums."
+    assert lesson.exercises[0].section == "Section"
     assert [check.id for check in lesson.exercises[0].checks] == [
         "test-add",
         "test-add-negative",
     ]
+    assert [check.hidden for check in lesson.exercises[0].checks] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,12 @@ def test_the_index_reads_back_what_it_wrote() -> None:
         (["phase1_basics/"], ["01_adding"]),
         (["phase1_basics/01_adding", "01_adding"], ["01_adding"]),
         (["01_adding", "start_here"], ["01_adding", "00_hello"]),
+        (["01"], ["01_adding"]),
+        (["01_ad"], ["01_adding"]),
+        (["phase1_basics/01"], ["01_adding"]),
+        (["work/phase1_basics/01_adding.ipynb"], ["01_adding"]),
+        (["01_adding.ipynb"], ["01_adding"]),
+        (["./01_adding.ipynb"], ["01_adding"]),
     ],
 )
 def test_lessons_are_selected_by_phase_or_name(
@@ -44,11 +53,21 @@ def test_lessons_are_selected_by_phase_or_name(
     assert [lesson.name for _, lesson in chosen] == lessons
 
 
-def test_an_unknown_name_is_a_usage_error() -> None:
+@pytest.mark.parametrize(
+    "name", ["phase9", "phase9/01_adding", "work/phase9/01_adding.ipynb", "02", "phase"]
+)
+def test_an_unknown_name_is_a_usage_error(name: str) -> None:
     with pytest.raises(
-        UsageError, match=r"phase9: no such phase or lesson.*phase1_basics"
+        UsageError, match=rf"{name}: no such phase or lesson.*phase1_basics"
     ):
-        Course.find(GOLDEN).select(["phase9"])
+        Course.find(GOLDEN).select([name])
+
+
+def test_a_beginning_that_several_lessons_share_names_them() -> None:
+    with pytest.raises(
+        UsageError, match=r"several.*start_here/00_hello, phase1_basics/01_adding"
+    ):
+        Course.find(GOLDEN).select(["0"])
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ from roadmap.progress import ProgressStore
 CART_CHECK = "assert carts == 2, 'two carts'"
 
 
-def check(name: str, points: float, source: str | None = None) -> Check:
+def check(
+    name: str, points: float, source: str | None = None, hidden: int = 0
+) -> Check:
     text = source or f"assert {name!r}"
-    return Check(name, points, hashlib.sha256(text.encode()).hexdigest())
+    return Check(name, points, hashlib.sha256(text.encode()).hexdigest(), hidden)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def course() -> Course:
     carts = Exercise(
         "carts",
         "Two `carts`",
-        (check("test-carts", 2, CART_CHECK), check("test-carts-edge", 1.5)),
+        (check("test-carts", 2, CART_CHECK, hidden=3), check("test-carts-edge", 1.5)),
     )
     alias = Exercise("alias", "Predict the alias", (check("test-alias", 1),))
     wait = Exercise("wait", "Wait for it", (check("test-wait", 1),))

@@ -6,8 +6,9 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -28,8 +29,8 @@ def ticking(lesson_folder: Path, shell: InteractiveShell) -> InteractiveShell:
 
 
 def printed(capsys: Captured) -> str:
-    """What the extension said, unwrapped, without the shell's tracebacks."""
-    lines = capsys.readouterr().out.replace("\n  ", " ").splitlines()
+    """What the extension said, without the shell's tracebacks."""
+    lines = capsys.readouterr().out.splitlines()
     return "\n".join(
         line for line in lines if line.startswith(("✓", "✗", "The checklist"))
     )
@@ -43,8 +44,8 @@ def test_a_passing_check_is_known_by_its_cell_id_and_ticked(
 
     assert store.read().checks["test-carts"].passed
     assert capsys.readouterr().out == (
-        "✓ Two carts (check 1 of 2): visible checks passed (2 points).\n"
-        "  Hidden checks run when your work is graded.\n"
+        "✓ Two carts (check 1 of 2): visible checks passed (2 points) — 3 hidden remain, "
+        "run `roadmap check`.\nNext: check 2 of this exercise.\n"
     )
 
 
@@ -67,7 +68,7 @@ def test_a_failing_check_is_an_attempt_and_says_what_to_do(
     record = store.read().checks["test-carts"]
     assert (record.passed, record.attempts) == (False, 1)
     assert printed(capsys) == (
-        "✗ Two carts (check 1 of 2): not yet — read the message above, "
+        "✗ Two carts (check 1 of 2): not yet — "
         "change your answer cell, run it, then run this check again."
     )
 
@@ -113,7 +114,7 @@ def test_an_emptied_check_cell_is_no_pass(
 @pytest.mark.parametrize(
     ("answer", "advice"),
     [
-        ("pass", "the name carts does not exist yet — write your answer"),
+        ("pass", "the name `carts` does not exist yet — write your answer"),
         (
             "class carts:\n    def __eq__(self, _): raise NotImplementedError\ncarts = carts()",
             "no answer yet — write it in the answer cell above",
@@ -143,7 +144,7 @@ def test_a_check_that_does_not_parse_is_an_attempt(
 
 @pytest.mark.parametrize(
     ("check", "points"),
-    [("test-alias", "passed (1 point)."), ("test-run", "checks passed. ")],
+    [("test-alias", "passed (1 point) — "), ("test-run", "checks passed — ")],
 )
 def test_points_are_said_as_people_say_them(
     ticking: InteractiveShell, capsys: Captured, check: str, points: str
@@ -228,7 +229,7 @@ def test_when_progress_cannot_be_kept_the_verdict_still_comes(
     result = shell.run_cell("assert True", cell_id="test-alias")
 
     assert result.success
-    verdict, _, note = capsys.readouterr().out.splitlines()
+    verdict, note = capsys.readouterr().out.splitlines()
     assert verdict.startswith("✓ Predict the alias")
     assert note.startswith("The checklist is not ticked: ")
     assert "a file/p.json" in note
@@ -315,8 +316,14 @@ def kernel(lesson_folder: Path, store: ProgressStore) -> Iterator[BlockingKernel
         manager.shutdown_kernel(now=True)
 
 
-def run(client: BlockingKernelClient, code: str, cell_id: str) -> str:
-    """Execute as JupyterLab does, with the cell's id in the message's metadata."""
+def run(
+    client: BlockingKernelClient, code: str, cell_id: str
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Execute as JupyterLab does, with the cell's id in the message's metadata.
+
+    Returns:
+        The contents of the cell's outputs in their order, and of the reply.
+    """
     content = {
         "code": code,
         "silent": False,
@@ -327,29 +334,135 @@ def run(client: BlockingKernelClient, code: str, cell_id: str) -> str:
         "execute_request", content, metadata={"cellId": cell_id}
     )
     client.shell_channel.send(message)
-    out = ""
-    while True:
-        reply = client.get_iopub_msg(timeout=60)
-        if reply["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-            continue
-        if reply["msg_type"] == "stream":
-            out += reply["content"]["text"]
-        if reply["content"].get("execution_state") == "idle":
-            return out
+
+    def answers(receive: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        while True:
+            answer = receive(timeout=60)
+            if answer["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                yield answer
+
+    outputs = []
+    for said in answers(client.get_iopub_msg):
+        if said["msg_type"] in ("stream", "error", "display_data", "execute_result"):
+            outputs.append({"type": said["msg_type"], **said["content"]})
+        if said["content"].get("execution_state") == "idle":
+            break
+    return outputs, next(answers(client.get_shell_msg))["content"]
 
 
 def test_a_real_kernel_ticks_by_the_cell_id_that_the_front_end_sends(
     kernel: BlockingKernelClient, store: ProgressStore
 ) -> None:
-    assert run(kernel, "%load_ext roadmap", "setup") == ""
+    assert run(kernel, "%load_ext roadmap", "setup")[0] == []
 
-    failed = run(kernel, "assert carts == 2", "test-carts")
-    assert "the name carts does not exist yet" in failed
+    (_, failed), reply = run(kernel, "assert carts == 2", "test-carts")
+    assert "the name `carts` does not exist yet" in failed["data"]["text/plain"]
+    assert reply["status"] == "error"
     assert not store.read().checks["test-carts"].passed
 
     run(kernel, "carts = 2", "carts")
-    passed = run(
-        kernel, "await __import__('asyncio').sleep(0)\nassert carts == 2", "test-carts"
-    )
-    assert passed.startswith("✓ Two carts")
+    waiting = "await __import__('asyncio').sleep(0)\nassert carts == 2"
+    (passed,), reply = run(kernel, waiting, "test-carts")
+    assert passed["data"]["text/plain"].startswith("✓ Two carts")
+    assert "<p " in passed["data"]["text/html"]
+    assert reply["status"] == "ok"
     assert store.read().checks["test-carts"].passed
+
+
+VS_CODE = "vscode-notebook-cell:/a/b.ipynb#W3sZmlsZQ%3D%3D"
+
+
+@pytest.mark.parametrize("cell_id", ["test-carts", VS_CODE])
+def test_a_failing_check_says_its_message_first_and_folds_the_traceback(
+    kernel: BlockingKernelClient, cell_id: str
+) -> None:
+    run(kernel, "%load_ext roadmap\ncarts = 3", "setup")
+    (error, below), reply = run(kernel, CART_CHECK, cell_id)
+
+    for told in (error, reply):
+        assert told["traceback"] == ["two carts"]
+        assert (told["ename"], told["evalue"]) == ("AssertionError", "two carts")
+    assert reply["status"] == "error"
+    page = below["data"]["text/html"]
+    advice, _, folded = page.partition("<details>")
+    assert "change your answer cell" in advice
+    assert "Traceback (most recent call last)" in folded
+    assert "assert carts == 2" in folded
+    assert "Traceback" not in below["data"]["text/plain"]
+    assert not re.search("[\x00-\x08\x0b-\x1f]", page), "colours of a terminal"
+
+
+def test_an_error_in_the_learners_code_names_its_line(
+    kernel: BlockingKernelClient,
+) -> None:
+    run(kernel, "%load_ext roadmap", "setup")
+    run(
+        kernel, "class carts:\n    def __eq__(self, other):\n        return 1 + ''", "a"
+    )
+    run(kernel, "carts = carts()", "b")
+    (error, below), _ = run(kernel, CART_CHECK, "test-carts")
+
+    what, where = error["traceback"]
+    assert what == "TypeError: unsupported operand type(s) for +: 'int' and 'str'"
+    assert where == "Cell In[2], line 3:    return 1 + &#x27;&#x27;".replace(
+        "&#x27;", "'"
+    )
+    assert "In[2], line 3" in below["data"]["text/html"]
+
+
+def test_a_long_message_is_broken_between_words(kernel: BlockingKernelClient) -> None:
+    run(kernel, "%load_ext roadmap", "setup")
+    words = "expected that it returns something else; " * 5
+    (error, _), _ = run(
+        kernel, f"assert False, {words + chr(10) + '  <b>'!r}", "test-alias"
+    )
+
+    *lines, last = error["traceback"][0].splitlines()
+    assert " ".join(line.strip() for line in lines) == words.strip()
+    assert max(map(len, lines)) <= 88
+    assert last == "  <b>"
+
+
+def test_markup_and_colours_in_a_message_stay_text(
+    kernel: BlockingKernelClient,
+) -> None:
+    run(kernel, "%load_ext roadmap", "setup")
+    code = "assert False, '<script>alert(1)</script> \\x1b[31mred\\x1b[0m'"
+    (error, below), _ = run(kernel, code, "test-alias")
+
+    assert error["traceback"] == ["<script>alert(1)</script> red"]
+    assert "<script>" not in below["data"]["text/html"]
+
+
+def test_a_group_of_errors_is_folded_too(kernel: BlockingKernelClient) -> None:
+    run(kernel, "%load_ext roadmap", "setup")
+    code = "raise ExceptionGroup('two tasks failed', [ValueError('a'), KeyError('b')])"
+    (error, below), _ = run(kernel, code, "test-alias")
+
+    assert error["traceback"] == ["ExceptionGroup: two tasks failed (2 sub-exceptions)"]
+    assert "KeyError: &#x27;b&#x27;" in below["data"]["text/html"]
+
+
+def test_other_cells_show_their_errors_as_ever(kernel: BlockingKernelClient) -> None:
+    run(kernel, "%load_ext roadmap", "setup")
+    run(kernel, "assert False", "test-alias")
+    (error,), reply = run(kernel, "1 / 0", "other")
+
+    assert "Traceback (most recent call last)" in "".join(error["traceback"])
+    assert reply["traceback"] == error["traceback"]
+
+
+def test_a_stopped_check_is_no_mistake(
+    ticking: InteractiveShell, store: ProgressStore, capsys: Captured
+) -> None:
+    ticking.run_cell("raise KeyboardInterrupt", cell_id="test-alias")
+
+    assert "stopped before it ended" in printed(capsys)
+    assert store.read().checks["test-alias"].failures == ()
+
+
+def test_a_handler_of_the_learners_own_stays(ticking: InteractiveShell) -> None:
+    ticking.set_custom_exc((ValueError,), lambda *_, **__: ["mine"])
+    ticking.run_cell("x = 1")
+
+    assert ticking.custom_exceptions == (ValueError,)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from roadmap.lessons.index import Course, Lesson, Phase
+from roadmap.lessons.index import Check, Course, Exercise, Lesson, Phase
 from roadmap.progress import Checklist
-from roadmap.progress.model import Status, Tally
-from roadmap.progress.store import COUNTERS, CheckRecord, Snapshot
+from roadmap.progress.model import SYSTEMS, Status, Tally
+from roadmap.progress.records import COUNTERS, Outcome, Snapshot
 
 
 def snapshot(*passed: str, failed: tuple[str, ...] = (), **counters: int) -> Snapshot:
-    now = "2026-01-01T00:00:00Z"
-    return Snapshot(
-        {
-            name: CheckRecord.after(None, name in passed, now)
-            for name in (*passed, *failed)
-        },
-        {**dict.fromkeys(COUNTERS, 0), **counters},
+    outcomes = {name: Outcome(name in passed) for name in (*passed, *failed)}
+    return Snapshot(counters={**dict.fromkeys(COUNTERS, 0), **counters}).after(
+        outcomes, datetime(2026, 1, 1, tzinfo=UTC)
     )
 
 
@@ -106,3 +105,64 @@ def test_goals_are_reached_at_their_least(
     goal = next(goal for goal in checklist.goals if goal.goal.counter == counter)
 
     assert (goal.done, goal.amount) == (done, amount)
+
+
+def test_the_full_grade_of_an_exercise_is_that_of_all_its_checks(
+    course: Course,
+) -> None:
+    def full(*outcomes: tuple[str, Outcome]) -> bool | None:
+        snapshot = Snapshot().after(dict(outcomes), datetime(2026, 1, 1, tzinfo=UTC))
+        return Checklist.build(course, snapshot).lessons[1].exercises[0].full
+
+    good, bad = Outcome(True, full=True), Outcome(False, "no", full=True)
+    assert full(("test-carts", Outcome(True))) is None
+    assert full(("test-carts", good), ("test-carts-edge", Outcome(True))) is None
+    assert full(("test-carts", good), ("test-carts-edge", good)) is True
+    assert full(("test-carts", good), ("test-carts-edge", bad)) is False
+
+
+def test_the_seven_systems_are_known_by_their_lessons() -> None:
+    names = [
+        ("phase2_oop", "09_project_library"),
+        ("phase6_projects", "01_shop_accounts"),
+        ("phase6_projects", "02_shop_catalogue"),
+        ("phase6_projects", "04_chat"),
+        ("phase6_projects", "09_chatter"),
+    ]
+    exercise = Exercise("e", "E", (Check("test-e", 1, ""),))
+    phases = tuple(
+        Phase(
+            phase,
+            phase,
+            "",
+            (
+                Lesson(
+                    name,
+                    name,
+                    None,
+                    (
+                        replace(
+                            exercise,
+                            id=name,
+                            checks=(replace(exercise.checks[0], id=name),),
+                        ),
+                    ),
+                ),
+            ),
+        )
+        for phase, name in names
+    )
+    systems = Checklist.build(
+        Course(phases), snapshot("09_project_library", "02_shop_catalogue")
+    ).systems
+
+    assert len(systems) == len(SYSTEMS) == 7
+    assert {s.system.title: s.status.value for s in systems} == {
+        "Library management": "done",
+        "Blog": "coming",
+        "Task manager": "coming",
+        "Weather dashboard": "coming",
+        "E-commerce backend": "started",
+        "WebSocket chat": "not begun",
+        "Portfolio site": "coming",
+    }

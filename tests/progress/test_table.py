@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from roadmap.lessons.index import Course, Lesson, Phase
 from roadmap.progress import Checklist, as_table
-from roadmap.progress.store import Snapshot
+from roadmap.progress.records import Snapshot
 from tests.progress.test_model import snapshot
 
 

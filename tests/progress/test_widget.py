@@ -14,9 +14,10 @@ from nbclient import NotebookClient
 
 from roadmap.errors import RoadmapError
 from roadmap.lessons.index import Check, Course, Exercise, Lesson, Phase
-from roadmap.progress import Checklist, ProgressStore, as_table, checklist
+from roadmap.progress import Checklist, Outcome, ProgressStore, as_table, checklist
 from roadmap.progress.widget import ChecklistView
 
+PASSED = Outcome(True)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -50,7 +51,7 @@ def view(course: Course, store: ProgressStore) -> ChecklistView:
 def test_it_is_a_widget_and_carries_the_table_as_text(
     view: ChecklistView, course: Course, store: ProgressStore
 ) -> None:
-    store.record({"test-carts": True})
+    store.record({"test-carts": PASSED})
 
     bundle = view._repr_mimebundle_()
 
@@ -62,7 +63,7 @@ def test_it_is_a_widget_and_carries_the_table_as_text(
 def test_phases_lessons_and_exercises_are_shown_with_points(
     view: ChecklistView, store: ProgressStore
 ) -> None:
-    store.record({"test-carts": True, "test-carts-edge": True})
+    store.record({"test-carts": PASSED, "test-carts-edge": PASSED})
 
     html = html_of(view)
 
@@ -93,7 +94,7 @@ def test_the_phase_of_the_next_step_is_unfolded(
     assert '<details class="rm-phase" open><summary><span class="rm-line">' in html_of(
         view
     )
-    store.record({"test-run": True})
+    store.record({"test-run": PASSED})
 
     unfolded = [line for line in html_of(view).split("\n") if '"rm-phase" open' in line]
 
@@ -136,7 +137,7 @@ def test_counters_show_what_the_store_holds_without_writing_it_again(
 def test_a_check_recorded_in_this_process_shows_by_itself(
     view: ChecklistView, store: ProgressStore
 ) -> None:
-    ProgressStore(store.path).record({"test-run": True})
+    ProgressStore(store.path).record({"test-run": PASSED})
 
     assert "1 of 4 exercises" in html_of(view)
 
@@ -145,7 +146,7 @@ def test_a_check_recorded_by_another_kernel_shows_on_refresh(
     view: ChecklistView, store: ProgressStore, tmp_path: Path
 ) -> None:
     elsewhere = ProgressStore(tmp_path / "elsewhere.json")
-    elsewhere.record({"test-run": True})
+    elsewhere.record({"test-run": PASSED})
     store.path.parent.mkdir()
     elsewhere.path.rename(store.path)
     assert "0 of 4 exercises" in html_of(view)
@@ -209,7 +210,7 @@ def test_asking_again_in_one_kernel_gives_the_same_view_brought_up_to_date(
     lesson_folder: Path, store: ProgressStore
 ) -> None:
     first = checklist()
-    store.record({"test-run": True})
+    store.record({"test-run": PASSED})
 
     assert checklist() is first
     assert "1 of 4 exercises" in html_of(first)
@@ -227,7 +228,7 @@ def test_outside_a_course_it_says_what_to_do(
 def test_run_without_a_front_end_the_notebook_keeps_the_table(
     lesson_folder: Path, store: ProgressStore
 ) -> None:
-    store.record({"test-carts": True})
+    store.record({"test-carts": PASSED})
     cell = nbformat.v4.new_code_cell(
         "from roadmap.progress import checklist\n\nchecklist()"
     )
