@@ -158,9 +158,9 @@ def test_members_have_their_limits(lib: ModuleType) -> None:
 
 
 def test_errors_are_one_family(lib: ModuleType) -> None:
-    for (
-        name
-    ) in "NotFound Unavailable LimitExceeded Duplicate FineDue InvalidItem".split():
+    names = ("NotFound", "Unavailable", "LimitExceeded")
+    more = ("Duplicate", "FineDue", "InvalidItem")
+    for name in (*names, *more):
         assert issubclass(getattr(lib, name), lib.LibraryError)
     assert issubclass(lib.LibraryError, Exception)
 
@@ -209,7 +209,7 @@ def test_a_loan_is_due_after_the_items_days(town: Any, clock: Clock) -> None:
     assert loan.due == START + timedelta(days=21)
     assert loan.due.utcoffset() == timedelta(0)
     assert town.borrow("ann", "Orbit/7").due == START + timedelta(days=7)
-    assert [one.loan_id for one in town.loans("ann")][0] == loan.loan_id
+    assert town.loans("ann")[0].loan_id == loan.loan_id
 
 
 def test_the_due_date_is_in_utc_whatever_zone_the_clock_has(
@@ -556,7 +556,7 @@ def test_a_crash_between_any_two_steps_leaves_the_old_state_or_the_new(
         done = library_package.run("-c", CRASHING, str(path), str(step))
         assert done.returncode in (0, 9), done.stderr
         town = lib.Library(lib.JsonRepository(path), clock)
-        seen.add((found := tuple(titles(town.search("")))))
+        seen.add(found := tuple(titles(town.search(""))))
         assert found in {("Orbit",), ("Orbit", "Comet")}
         if done.returncode == 0:
             break
