@@ -28,9 +28,15 @@ def notebook(kind: str, phase: str, lesson: str) -> NotebookNode:
 
 
 def make_class_folder(
-    root: Path, phase: str, answers: dict[str, dict[str, dict[str, str]]]
+    root: Path,
+    phase: str,
+    answers: dict[str, dict[str, dict[str, str]]],
+    only: str | None = None,
 ) -> None:
-    """A course directory with one phase; ``answers`` is learner → lesson → exercise → code."""
+    """A course directory with one phase, or with one lesson of it.
+
+    ``answers`` is learner → lesson → exercise → code.
+    """
     shutil.copy(ROOT / "nbgrader_config.py", root)
     shutil.copytree(ROOT / "source" / phase, root / "source" / phase)
     for learner, lessons in answers.items():
@@ -39,6 +45,10 @@ def make_class_folder(
         for lesson, codes in lessons.items():
             filled = fill(notebook("release", phase, lesson), codes)
             (folder / f"{lesson}.ipynb").write_text(nbformat.writes(filled))
+    if only is not None:
+        for path in root.glob(f"*/**/{phase}/*.ipynb"):
+            if path.stem != only:
+                path.unlink()
 
 
 def nbgrader(root: Path, *arguments: str) -> None:
