@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from jupyter_client.jsonutil import json_default
 
-from roadmap.grading.sandbox import probe
+from roadmap.grading.sandbox import cgroup, probe
 from roadmap.grading.sandbox.request import (
     Ending,
     Lines,
@@ -119,6 +119,7 @@ class ForkServer:
             return
         self._process.kill()
         self._process.wait(_SHUTDOWN)
+        cgroup.sweep()
         self._errors.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -23,6 +23,8 @@ capabilities(7)     All dropped, from the bounding set too. With no_new_privs a 
 PR_SET_NO_NEW_PRIVS program gives none back.
 landlock(7)         The same file rules once more, by another mechanism: a hole in the
                     mount namespace is not yet a hole. No signals to the outside either.
+cgroups(7)          Memory and processes of the whole tree, at once; see ``cgroup``. Only
+                    where one was delegated to the grader.
 seccomp(2)          Calls that get round the limits or the namespaces; see ``filter``.
 getrlimit(2)        Processes and threads, open files, size of a file, processor time, no
                     core dumps. Memory of the whole tree is the supervisor's to watch.

@@ -103,13 +103,13 @@ def launch(room: Room, prepare: Callable[[], Inhabitant]) -> Launched:
         launched.expect("armed")
     except SandboxError:
         ours.close()
-        _end_children()
+        end_children()
         raise
     return launched
 
 
-def _end_children() -> None:
-    """End what there is of a room; children of the ended become one's own."""
+def end_children() -> None:
+    """End what this process started; a subreaper's are those of the ended ones, too."""
     while children := psutil.Process().children():
         for child in children:
             child.kill()
@@ -134,6 +134,9 @@ def _expect(channel: Channel, word: str) -> Message:
 def _build(room: Room, prepare: Callable[[], Inhabitant], channel: Channel) -> NoReturn:
     """Set up the room, start its first process in it, and be gone."""
     try:
+        if room.cgroup is not None:  # before its path becomes the root of a namespace
+            with step("a cgroup of its own"):
+                room.cgroup.enter()
         isolate.leave_host()
         with step("what the kernel needs of the host"):
             inhabitant = prepare()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roadmap.errors import RoadmapError
+from roadmap.grading.sandbox.cgroup import Cgroup
 from roadmap.grading.sandbox.request import Limits, SandboxError
 
 USER, INSIDE_ID, NOBODY = "learner", 1000, 65534
@@ -32,12 +33,14 @@ class Room:
     """What a sandbox is made of.
 
     ``base`` is an empty folder that the new root is mounted on, where nobody else sees
-    it; ``cwd`` the folder that is copied into it, or None; ``limits`` in force.
+    it; ``cwd`` the folder that is copied into it, or None; ``limits`` in force;
+    ``cgroup`` one of its own, or None where there is none to be had.
     """
 
     base: Path
     cwd: Path | None
     limits: Limits
+    cgroup: Cgroup | None = None
 
     @property
     def work(self) -> str:

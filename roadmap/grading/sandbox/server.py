@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from roadmap.grading.sandbox import isolate, supervisor
+from roadmap.grading.sandbox import cgroup, isolate, launch, supervisor
 
 # What a kernel would import when it starts, with its first cell, error or shell command,
 # and what notebooks of any course, or of this one, import.
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
         return
     if os.getppid() != int(pid):
         return  # it is gone already, and its number another's
+    rooms = cgroup.take()
     sys.path.remove(str(Path.cwd()))  # there because of -m; a kernel adds its own
     os.chdir("/")
     listener = socket.socket(fileno=int(fd))
@@ -78,12 +79,14 @@ def main(arguments: Sequence[str]) -> None:
     gc.freeze()
     folder = Path(listener.getsockname()).parent
     connection = _serve(listener, owner)
-    if connection is None:
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
+    if connection is not None:
         listener.close()
         os.close(owner)
-        supervisor.supervise(connection, os.getppid())
+        supervisor.supervise(connection, os.getppid(), rooms)
+    shutil.rmtree(folder, ignore_errors=True)
+    if rooms is not None:
+        launch.end_children()  # or their cgroups would outlive the server
+        rooms.sweep(cgroup.PATIENCE)
 
 
 def _serve(listener: socket.socket, owner: int) -> socket.socket | None:

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import NoReturn
 
 from roadmap.grading.sandbox import kernel, wired
+from roadmap.grading.sandbox.cgroup import Cgroup, Subtree
 from roadmap.grading.sandbox.launch import Inhabitant, Launched, die_with, launch
 from roadmap.grading.sandbox.request import (
     Ending,
@@ -25,15 +26,20 @@ from roadmap.grading.sandbox.request import (
     SandboxError,
     to_line,
 )
-from roadmap.grading.sandbox.room import Room
+from roadmap.grading.sandbox.room import Room, step
 
 POLL = 0.1  # seconds between two looks at what the kernel uses
 _MIB = 1024**2
 _NUMBER = re.compile(r"^(\w+):\s+(\d+)", re.MULTILINE)
 
 
-def supervise(connection: socket.socket, server: int) -> NoReturn:
-    """Serve one client until its kernel has ended, or the client or ``server`` is gone."""
+def supervise(
+    connection: socket.socket, server: int, rooms: Subtree | None
+) -> NoReturn:
+    """Serve one client until its kernel has ended, or the client or ``server`` is gone.
+
+    ``rooms`` is where its room gets a cgroup, or None.
+    """
     die_with(server)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     lines = Lines(connection)
@@ -41,7 +47,7 @@ def supervise(connection: socket.socket, server: int) -> NoReturn:
         pass
     try:
         if received:
-            _serve(Request.from_line(received[0]), connection, lines)
+            _serve(Request.from_line(received[0]), connection, lines, rooms)
     except (BrokenPipeError, ConnectionResetError):
         pass  # a client that is gone needs no answer
     except SandboxError as error:
@@ -52,25 +58,39 @@ def supervise(connection: socket.socket, server: int) -> NoReturn:
     os._exit(0)
 
 
-def _serve(request: Request, connection: socket.socket, lines: Lines) -> None:
-    launched, pid = _start(request)
-    watch = _Watch(request.limits, launched, pid)
-    try:
-        connection.sendall(to_line({"event": "started"}))
-        ending = watch.until_the_end(connection, lines)
-    finally:
-        launched.kill()
+def _serve(
+    request: Request, connection: socket.socket, lines: Lines, rooms: Subtree | None
+) -> None:
+    with _cgroup(rooms, request.limits) as cgroup:
+        launched, pid = _start(request, cgroup)
+        watch = _Watch(request.limits, launched, pid, cgroup)
+        try:
+            connection.sendall(to_line({"event": "started"}))
+            ending = watch.until_the_end(connection, lines)
+        finally:
+            launched.kill()
     connection.sendall(to_line({"event": "ended", **ending.__dict__}))
 
 
-def _start(request: Request) -> tuple[Launched, int]:
+@contextlib.contextmanager
+def _cgroup(rooms: Subtree | None, limits: Limits) -> Iterator[Cgroup | None]:
+    """A cgroup for the room, where one can be had, while the block runs."""
+    with contextlib.ExitStack() as stack:
+        cgroup = None
+        if rooms is not None:
+            with step("a cgroup of its own"):
+                cgroup = stack.enter_context(rooms.room(limits))
+        yield cgroup
+
+
+def _start(request: Request, cgroup: Cgroup | None) -> tuple[Launched, int]:
     """The room, and the process id (here) of the kernel that is ready in it.
 
     Raises:
         SandboxError: the isolation is not whole, or the kernel does not start.
     """
     cwd = Path(request.cwd) if request.cwd else None
-    room = Room(Path(request.runtime), cwd, request.limits)
+    room = Room(Path(request.runtime), cwd, request.limits, cgroup)
 
     def prepare() -> Inhabitant:
         if request.connection is None:
@@ -90,9 +110,12 @@ def _start(request: Request) -> tuple[Launched, int]:
 class _Watch:
     """A kernel's limits, and how it keeps to them."""
 
-    def __init__(self, limits: Limits, launched: Launched, pid: int) -> None:
+    def __init__(
+        self, limits: Limits, launched: Launched, pid: int, cgroup: Cgroup | None
+    ) -> None:
         self._limits = limits
         self._launched = launched
+        self._cgroup = cgroup
         self._pid = pid
         self._pidfd = os.pidfd_open(pid)
         self._deadline = monotonic() + limits.seconds
@@ -132,6 +155,8 @@ class _Watch:
             message = self._launched.channel.receive()
         except ConnectionResetError:
             message = None
+        if self._cgroup is not None and self._cgroup.ran_out_of_memory():
+            return self._out_of_memory()
         # Without a last word the first process was killed; only the host could do that.
         status = int(message.data["status"]) if message else -signal.SIGKILL
         if self._disk_is_full():
@@ -160,9 +185,12 @@ class _Watch:
             return self._stopped("too_many_processes", what)
         # Pages that processes share count once for each in that sum: believed if small.
         if memory > self._limits.memory and self._exact_memory() > self._limits.memory:
-            what = f"{self._limits.memory / _MIB:.0f} MiB of memory"
-            return self._stopped("out_of_memory", what)
+            return self._out_of_memory()
         return None
+
+    def _out_of_memory(self) -> Ending:
+        what = f"{self._limits.memory / _MIB:.0f} MiB of memory"
+        return self._stopped("out_of_memory", what)
 
     def _stopped(self, reason: Reason, limit: str) -> Ending:
         return Ending(reason, -signal.SIGKILL, f"stopped at the limit of {limit}")
