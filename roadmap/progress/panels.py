@@ -67,22 +67,29 @@ class PlanPanel(_Panel):
         )
         self._words = ipywidgets.Output()
         self.children = (_row(self._start, self._hours), self._words)
-        self._shown = (self._start.value, self._hours.value)
-        for control in (self._start, self._hours):
-            control.observe(self._set, "value")
+        self._plan = Plan()
+        self._start.observe(self._set_start, "value")
+        self._hours.observe(self._set_hours, "value")
 
     def show(self, overview: Overview) -> None:
         """Bring the controls and the words up to date."""
-        plan = overview.snapshot.plan
-        self._shown = (plan.start, plan.hours or ROADMAP_HOURS)
-        with self.hold_trait_notifications():
-            self._start.value, self._hours.value = self._shown
+        self._plan = overview.snapshot.plan
+        self._start.value = self._plan.start
+        self._hours.value = self._plan.hours or ROADMAP_HOURS
         show(self._words, html.plan(overview))
 
-    def _set(self, _: object) -> None:
-        wanted = (self._start.value, self._hours.value)
-        if wanted != self._shown:  # else it is the store's own, put there by show
-            self._try(lambda: self._store.set_plan(Plan(wanted[0], float(wanted[1]))))
+    # What a control tells is the learner's own unless it is what show has put there.
+
+    def _set_start(self, change: dict[str, Any]) -> None:
+        if change["new"] != self._plan.start:
+            self._set(Plan(change["new"], self._plan.hours or ROADMAP_HOURS))
+
+    def _set_hours(self, change: dict[str, Any]) -> None:
+        if change["new"] != (self._plan.hours or ROADMAP_HOURS):
+            self._set(Plan(self._plan.start, float(change["new"])))
+
+    def _set(self, plan: Plan) -> None:
+        self._try(lambda: self._store.set_plan(plan))
 
 
 class GoalPanel(_Panel):
