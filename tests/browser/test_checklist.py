@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from roadmap.lessons.answers import fill, references
-from roadmap.lessons.index import Course
+from roadmap.lessons.index import Course, Lesson
+from roadmap.lessons.mistakes import Mistakes
 from roadmap.lessons.work import start
 from roadmap.progress import Outcome, ProgressStore
 from roadmap.progress.records import Evidence, Plan
@@ -34,24 +36,43 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
+def named_messages(work: Path, *lessons: Lesson) -> Iterator[tuple[str, str]]:
+    """One message of each lesson that is written out in a check, and tells a known mistake."""
+    known = Mistakes.beside(work / "start_here" / "course.json")
+    for lesson in lessons:
+        path = work / "phase1_basics" / f"{lesson.name}.ipynb"
+        cells = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+        yield next(
+            (check.id, node.msg.value)
+            for exercise in lesson.exercises
+            for check in exercise.checks
+            for node in ast.walk(ast.parse(cells[check.id].source))
+            if isinstance(node, ast.Assert) and isinstance(node.msg, ast.Constant)
+            if known.why(exercise.id, check.id, node.msg.value)
+        )
+
+
 @pytest.fixture
 def busy_weeks(work: Path, tmp_path: Path) -> None:
-    """Six weeks of learning: two lessons done, mistakes made, a plan and evidence."""
+    """Weeks of learning: three lessons done, mistakes made, a plan and evidence."""
     lessons = [lesson for _, lesson in Course.find(work).lessons()]
     now = datetime.now().astimezone()
-    day = [now - timedelta(days=40)]
+    day = [now - timedelta(days=24)]
     store = ProgressStore(tmp_path / "progress.json", lambda: day[0])
     store.set_plan(Plan(day[0].date(), 8))
+    welcome = {
+        check.id: Outcome(True) for e in lessons[0].exercises for check in e.checks
+    }
+    store.record(welcome)
     for exercise in (*lessons[1].exercises, *lessons[2].exercises):
-        day[0] += timedelta(days=2)
+        day[0] += timedelta(days=1)
         for check in exercise.checks:
-            store.record({check.id: Outcome(False, "nothing the course has named")})
-            store.record({check.id: Outcome(True)})
-    first, second, *_ = lessons[3].exercises
-    alarm = next(iter(first.checks)).id
-    for message in ("one thing", "another thing"):
-        store.record({alarm: Outcome(False, message)})
-    hidden = {check.id: Outcome(True) for check in second.checks}
+            for told in ("nothing the course has named", None, None):
+                store.record({check.id: Outcome(told is None, told)})
+    for check, message in named_messages(work, *lessons[2:4]):
+        store.record({check: Outcome(False, message)})
+        day[0] += timedelta(days=2)
+    hidden = {check.id: Outcome(True) for check in lessons[3].exercises[1].checks}
     store.record(hidden)
     store.record(dict.fromkeys(hidden, Outcome(False, "other values", full=True)))
     store.set_counter("problems", 37)
@@ -103,6 +124,14 @@ def until(page: Any, holds: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to hold")
 
 
+def unfold(page: Any, name: str) -> None:
+    """Click all buttons called ``name``; each is called otherwise then."""
+    buttons = page.get_by_role("button", name=name)
+    while left := buttons.count():
+        buttons.first.click()
+        until(page, lambda left=left: buttons.count() < left)
+
+
 def test_the_keyboard_is_enough(
     chromium: Any, jupyterlab: Callable[[Path], str], work: Path, tmp_path: Path
 ) -> None:
@@ -129,16 +158,17 @@ def test_the_keyboard_is_enough(
     assert store.read().count("projects") == 1
 
     tab_to(page, "Start here", "Shift+Tab")
-    assert page.locator("details.rm-phase[open]").count() == 1
+    phase = page.locator("details.rm-phase", has_text="Start here")
+    assert phase.get_attribute("open") is not None
     page.keyboard.press("Enter")
-    assert page.locator("details.rm-phase[open]").count() == 2
+    assert phase.get_attribute("open") is None
 
     tab_to(page, "Hours a week", "Shift+Tab")
     page.keyboard.press("Control+a")
     page.keyboard.type("5")
     tab_to(page, "I began on", "Shift+Tab")
-    for _ in range(2):  # from the year, the last part by Shift+Tab, to the month
-        page.keyboard.press("ArrowLeft")
+    for _ in range(3):  # from the calendar's button, the last part, to the month
+        page.keyboard.press("Shift+Tab")
     page.keyboard.type("01052026")
     page.get_by_text("At 5 hours a week").wait_for(timeout=WAIT)
     until(page, lambda: store.read().plan == Plan(date(2026, 1, 5), 5))
@@ -171,11 +201,13 @@ def test_axe_finds_no_fault_and_nothing_is_wider_than_a_narrow_window(
     show_checklist(page, address)
     page.locator(WIDGET).first.evaluate("e => e.scrollIntoView({block: 'start'})")
     page.wait_for_timeout(1000)
-    page.screenshot(path=pictures / f"checklist-{theme}.png")
+    assert page.locator(".rm-cards li b").count() == 2, "two mistakes are named"
+    around = page.locator(WIDGET).first.bounding_box()
+    part = {**around, "x": around["x"] - 16, "height": min(around["height"], 1500)}
+    page.screenshot(path=pictures / f"checklist-{theme}.png", clip=part)
     for name in ("Evidence …", "Export …", "Import …"):
-        while page.get_by_role("button", name=name).count():
-            page.get_by_role("button", name=name).first.click()
-    page.locator(".rm-lesson summary").first.click()
+        unfold(page, name)
+    page.locator(".rm-phase[open] .rm-lesson summary").first.click()
     page.get_by_role("link", name="Download as a file").wait_for(timeout=WAIT)
 
     found = Axe().run(page, WIDGET)

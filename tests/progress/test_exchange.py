@@ -76,6 +76,17 @@ def test_a_text_for_the_whole_course_can_be_pasted() -> None:
     assert len(as_text(snapshot)) < 30_000
 
 
+def test_a_changed_text_is_told_as_such(rich: Snapshot) -> None:
+    text = as_text(rich)
+
+    for broken in (
+        f"{text[:50]}{'A' if text[50] != 'A' else 'B'}{text[51:]}",
+        text[:-4],
+    ):
+        with pytest.raises(RoadmapError, match="missing or changed: copy the whole"):
+            read_export(broken)
+
+
 @pytest.mark.parametrize(
     "break_it",
     [
@@ -131,6 +142,17 @@ def test_passed_stays_passed_whichever_comes_last() -> None:
         assert record.first_passed == older.checks["a"].first_passed
         assert [day.date.day for day in record.days] == [1, 6]
         assert [one.message for one in record.failures] == ["carts is 3"]
+
+
+def test_the_full_grade_and_the_attempts_are_not_lost() -> None:
+    graded = after(0, a=FAIL).after(
+        {"a": Outcome(True, full=True)}, datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    later = after(5, a=PASS)
+
+    for both in (merge(graded, later), merge(later, graded)):
+        assert both.checks["a"].full == "passed"
+        assert both.checks["a"].attempts == 2
 
 
 def test_importing_twice_changes_nothing(rich: Snapshot) -> None:
