@@ -199,6 +199,43 @@ def hand_in(assignment: str, student: str | None, work: Path | None) -> None:
         click.echo(f"{assignment}: handed in through nbgrader's exchange")
 
 
+@main.group()
+def progress() -> None:
+    """See your progress, and take it along to another computer."""
+
+
+@progress.command(epilog="Example: roadmap progress show")
+def show() -> None:
+    """Print the checklist: what is done, what is next, and what may help."""
+    from roadmap.progress import as_table, current_overview
+
+    overview = current_overview(Path())
+    click.echo(as_table(overview))
+    if overview.snapshot.notice:
+        click.echo(overview.snapshot.notice, err=True)
+
+
+@progress.command("export", epilog="Example: roadmap progress export progress.json")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export_progress(file: Path) -> None:
+    """Write your progress to FILE, for `roadmap progress import`."""
+    from roadmap.progress import ProgressStore
+    from roadmap.progress.exchange import write_export
+
+    write_export(file, ProgressStore().read())
+    click.echo(f"wrote {file}")
+
+
+@progress.command("import", epilog="Example: roadmap progress import progress.json")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def import_progress(file: Path) -> None:
+    """Add the progress in FILE to yours; nothing that you have is lost."""
+    from roadmap.progress import ProgressStore
+    from roadmap.progress.exchange import import_into, read_export_file
+
+    click.echo(import_into(ProgressStore(), read_export_file(file)))
+
+
 @main.command(epilog="Example: roadmap run phase1_basics --workers 2")
 @click.argument("lessons", nargs=-1, metavar="[LESSON]...")
 @click.option(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadmap.progress.model import Checklist
+from roadmap.progress.overview import Overview, current_overview
 from roadmap.progress.records import Outcome
 from roadmap.progress.store import ProgressStore
 from roadmap.progress.table import as_table
@@ -19,7 +20,15 @@ from roadmap.progress.table import as_table
 if TYPE_CHECKING:
     from roadmap.progress.widget import ChecklistView
 
-__all__ = ["Checklist", "Outcome", "ProgressStore", "as_table", "checklist"]
+__all__ = [
+    "Checklist",
+    "Outcome",
+    "Overview",
+    "ProgressStore",
+    "as_table",
+    "checklist",
+    "current_overview",
+]
 
 
 def checklist() -> ChecklistView:

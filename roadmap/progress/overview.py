@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
-from roadmap.lessons.index import Course
+from roadmap.lessons.index import Course, find_index
 from roadmap.lessons.mistakes import Mistakes
 from roadmap.progress.activity import Activity, activity
 from roadmap.progress.model import Checklist
 from roadmap.progress.plan import Schedule, schedule
 from roadmap.progress.records import Snapshot
 from roadmap.progress.repeat import Repetition, repetitions
+from roadmap.progress.store import ProgressStore
 from roadmap.progress.tips import Tip, tips
 
 
@@ -42,3 +44,15 @@ class Overview:
             activity(snapshot.days, today),
             today,
         )
+
+
+def current_overview(start: Path) -> Overview:
+    """The learner's progress in the course around ``start``, as it stands today.
+
+    Raises:
+        RoadmapError: there is no course index, or the progress file cannot be read.
+    """
+    index, store = find_index(start), ProgressStore()
+    return Overview.build(
+        Course.find(start), store.read(), Mistakes.beside(index), store.today()
+    )

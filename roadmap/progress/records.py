@@ -205,8 +205,8 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def to_json(snapshot: Snapshot) -> str:
-    """The whole of ``snapshot``, without its notice."""
+def to_json(snapshot: Snapshot, indent: int | None = 1) -> str:
+    """The whole of ``snapshot``, without its notice; on one line if ``indent`` is None."""
     data = {
         "schema": SCHEMA,
         "checks": {n: asdict(r) for n, r in sorted(snapshot.checks.items())},
@@ -215,7 +215,7 @@ def to_json(snapshot: Snapshot) -> str:
         "plan": asdict(snapshot.plan),
         "days": [asdict(day) for day in snapshot.days],
     }
-    return json.dumps(data, indent=1, ensure_ascii=False, default=date.isoformat)
+    return json.dumps(data, indent=indent, ensure_ascii=False, default=date.isoformat)
 
 
 def from_json(text: str) -> Snapshot:

@@ -6,7 +6,8 @@ done with. A day on which a check also failed begins the count anew: then it was
 by heart. Passing earlier than asked neither moves it on nor holds it up.
 
 Only exercises that are worth it come back: those that once failed, first, and those whose
-checks are known to catch many different mistakes.
+checks are known to catch many different mistakes. Those without points, which teach how
+the course works, do not.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def planned(
             known = [record for record in records if record]
             failed = any(record.failures for record in known)
             laden = len(mistakes.names(progress.exercise.id)) >= LADEN
-            if len(known) < len(checks) or not (failed or laden):
+            worth = progress.exercise.points and (failed or laden)
+            if len(known) < len(checks) or not worth:
                 continue
             if any(record.last_result == "failed" for record in known):
                 continue  # to be put right, not repeated

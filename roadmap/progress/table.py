@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from rich.cells import cell_len, set_cell_size
 
+from roadmap.progress import words
 from roadmap.progress.model import (
-    Checklist,
     LessonProgress,
     PhaseProgress,
     Status,
     Tally,
     plain,
 )
+from roadmap.progress.overview import Overview
 
 WIDTH = 80
 ALL_DONE = "Every exercise there is so far is done."
-MARKS = {Status.DONE: "✓", Status.STARTED: "◐", Status.NOT_BEGUN: "○"}
+MARKS = {
+    Status.DONE: "✓",
+    Status.STARTED: "◐",
+    Status.NOT_BEGUN: "○",
+    Status.COMING: "·",
+}
 
 
-def as_table(checklist: Checklist) -> str:
+def as_table(overview: Overview) -> str:
     """The checklist at 80 columns, without colour or control codes.
 
     Lessons are one line each; those that are under way or next also list their exercises.
     """
-    return "\n".join(line.rstrip() for line in _lines(checklist))
+    return "\n".join(line.rstrip() for line in _lines(overview))
 
 
-def _lines(checklist: Checklist) -> Iterator[str]:
+def _lines(overview: Overview) -> Iterator[str]:
+    checklist = overview.checklist
     following = checklist.next_lesson
     yield _row("Progress", "", "exercises", "points")
     yield "─" * WIDTH
@@ -50,11 +58,39 @@ def _lines(checklist: Checklist) -> Iterator[str]:
         status = Status.DONE if goal.done else Status.NOT_BEGUN
         yield _row(_ticked(status, goal.goal.title), goal.amount)
     yield ""
+    yield "Seven systems"
+    for system in checklist.systems:
+        yield _row(_ticked(system.status, system.system.title), system.status)
+    yield ""
+    yield from _advice(overview)
     if following:
         yield f"Next: {plain(following.lesson.title)}"
         yield f"      {following.phase}/{following.lesson.name}.ipynb"
     else:
         yield ALL_DONE
+
+
+def _advice(overview: Overview) -> Iterator[str]:
+    """The plan, activity, tips and what to repeat, as far as there is anything to say."""
+    lines = words.plan(overview) if overview.schedule else []
+    if overview.activity.best:
+        lines.append(overview.activity.words)
+    for tip in overview.tips:
+        where = ", ".join(plain(one.exercise.title) for _, one in tip.exercises[:2])
+        again = ", ".join(plain(place.heading) for place in tip.read)
+        said = (
+            f"{words.sentence(plain(tip.mistake))} ({where})" if tip.mistake else where
+        )
+        lines.append(f"Tip: {said}. Read again: {again}.")
+    if overview.repetitions:
+        again = "; ".join(
+            plain(one.exercise.exercise.title) for one in overview.repetitions[:5]
+        )
+        lines.append(f"Do again from memory today: {again}.")
+    for line in lines:
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent="  ")
+    if lines:
+        yield ""
 
 
 def _phase_row(phase: PhaseProgress) -> str:

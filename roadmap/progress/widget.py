@@ -1,68 +1,68 @@
-"""The checklist as a widget: what is done, and controls for what nobody else can count."""
+"""The checklist as a widget: what is done, what is next, and the learner's own controls."""
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 
 from roadmap.errors import RoadmapError
-from roadmap.lessons.index import Course
+from roadmap.lessons.index import Course, find_index
+from roadmap.lessons.mistakes import Mistakes
 from roadmap.progress import html
-from roadmap.progress.model import GOALS, Checklist, Goal, PhaseProgress, Status
+from roadmap.progress.model import GOALS, Checklist, PhaseProgress, Status
+from roadmap.progress.overview import Overview
+from roadmap.progress.panels import CarryPanel, CheckPanel, GoalPanel, PlanPanel, show
 from roadmap.progress.records import Snapshot
 from roadmap.progress.store import ProgressStore
 from roadmap.progress.table import as_table
-
-MOST = 9999
 
 
 class ChecklistView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The checklist of ``course``; what the controls say goes into ``store`` at once.
 
-    It shows what the store holds from the first :meth:`refresh` on.
+    ``mistakes`` are those that tips can name. It shows what the store holds from the
+    first :meth:`refresh` on.
     """
 
-    def __init__(self, course: Course, store: ProgressStore) -> None:
+    def __init__(
+        self, course: Course, store: ProgressStore, mistakes: Mistakes | None = None
+    ) -> None:
         self._course = course
         self._store = store
+        self._mistakes = mistakes or Mistakes()
         self._snapshot = Snapshot()
-        self._header = ipywidgets.Output()
-        self._phases = [ipywidgets.Output() for _ in course.phases]
-        self._controls = {goal.counter: _control(goal) for goal in GOALS}
-        self._amounts = {goal.counter: ipywidgets.HTML() for goal in GOALS}
         self._notice = ""
-        self._notice_line = ipywidgets.HTML()
-        refresh = ipywidgets.Button(
-            description="Refresh",
-            tooltip="Read again what you did in other notebooks",
-            layout=ipywidgets.Layout(width="auto", align_self="flex-start"),
+        self._header, self._notice_line, self._help, self._systems, self._activity = (
+            ipywidgets.Output() for _ in range(5)
         )
-        refresh.on_click(lambda _: self.refresh())
-        goals_heading = ipywidgets.Output()
-        _show(goals_heading, html.goals_heading())
-        rows = [
-            ipywidgets.HBox(
-                (self._controls[goal.counter], self._amounts[goal.counter]),
-                layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"),
-            )
-            for goal in GOALS
-        ]
+        self._phases = [ipywidgets.Output() for _ in course.phases]
+        self._check = CheckPanel(store, self._tell, self._begun, self.refresh)
+        self._plan = PlanPanel(store, self._tell)
+        self._goals = {
+            goal.counter: GoalPanel(goal, store, self._tell) for goal in GOALS
+        }
         super().__init__(
             (
                 self._header,
-                refresh,
                 self._notice_line,
+                self._help,
+                self._check,
+                _fixed(html.plan_heading()),
+                self._plan,
+                _fixed(html.phases_heading()),
                 *self._phases,
-                goals_heading,
-                *rows,
+                self._systems,
+                _fixed(html.goals_heading()),
+                *self._goals.values(),
+                self._activity,
+                _fixed(html.carry_heading()),
+                CarryPanel(store, self._tell),
             )
         )
         self._draw()
-        for name, control in self._controls.items():
-            control.observe(partial(self._set_counter, name), "value")
         store.watch(self.refresh)
 
     def refresh(self) -> None:
@@ -74,34 +74,43 @@ class ChecklistView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no
             self._tell(str(error))
         self._draw()
 
+    def overview(self) -> Overview:
+        """What is shown, as of today."""
+        return Overview.build(
+            self._course, self._snapshot, self._mistakes, self._store.today()
+        )
+
     def _draw(self) -> None:
-        checklist = self._checklist()
-        _show(self._header, html.header(checklist))
+        overview = self.overview()
+        checklist = overview.checklist
+        show(self._header, html.header(overview))
+        show(self._help, html.help_for_today(overview))
+        self._plan.show(overview)
         for output, phase in zip(self._phases, checklist.phases, strict=True):
-            _show(output, html.phase(phase, opened=_is_current(phase, checklist)))
+            opened = _is_current(phase, checklist)
+            show(output, html.phase(phase, overview, opened=opened))
+        show(self._systems, html.systems(checklist.systems))
         for goal in checklist.goals:
-            self._amounts[goal.goal.counter].value = html.goal(goal)
-            self._controls[goal.goal.counter].value = goal.count
+            name = goal.goal.counter
+            items = self._snapshot.evidence[name]
+            self._goals[name].show(goal, items, overview.today)
+        show(self._activity, html.activity(overview.activity))
 
-    def _checklist(self) -> Checklist:
-        return Checklist.build(self._course, self._snapshot)
-
-    def _set_counter(self, name: str, change: dict[str, Any]) -> None:
-        value = int(change["new"])
-        if value == self._snapshot.counters[name]:
-            return  # the store's own value, put into the control by _draw
-        try:
-            self._store.set_counter(name, value)
-        except RoadmapError as error:
-            self._tell(str(error))
+    def _begun(self) -> list[str]:
+        """The lessons that have something to grade."""
+        return [
+            f"{lesson.phase}/{lesson.lesson.name}"
+            for lesson in self.overview().checklist.lessons
+            if lesson.status in (Status.STARTED, Status.DONE)
+        ]
 
     def _tell(self, notice: str | None) -> None:
         self._notice = notice or ""
-        self._notice_line.value = html.notice(self._notice)
+        show(self._notice_line, html.notice(self._notice) if self._notice else "")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
-        text = f"{as_table(self._checklist())}\n\n{self._notice}".rstrip()
+        text = f"{as_table(self.overview())}\n\n{self._notice}".rstrip()
         return bundle and {**bundle, "text/plain": text}
 
 
@@ -111,39 +120,25 @@ def current_view() -> ChecklistView:
     Raises:
         RoadmapError: there is no course index here or in a folder above.
     """
-    view = _view(Course.find(Path.cwd()), ProgressStore().path)
+    start = Path.cwd()
+    view = _view(Course.find(start), find_index(start), ProgressStore().path)
     view.refresh()
     return view
 
 
 @cache
-def _view(course: Course, path: Path) -> ChecklistView:
-    return ChecklistView(course, ProgressStore(path))
+def _view(course: Course, index: Path, path: Path) -> ChecklistView:
+    return ChecklistView(course, ProgressStore(path), Mistakes.beside(index))
 
 
-def _control(goal: Goal) -> ipywidgets.BoundedIntText | ipywidgets.Checkbox:
-    if not goal.wanted:
-        return ipywidgets.Checkbox(
-            description=goal.title, indent=False, layout=ipywidgets.Layout(width="auto")
-        )
-    return ipywidgets.BoundedIntText(
-        description=goal.title,
-        max=MOST,
-        style={"description_width": "20em"},
-        layout=ipywidgets.Layout(width="27em", max_width="100%"),
-    )
+def _fixed(piece: str) -> ipywidgets.Output:
+    output = ipywidgets.Output()
+    show(output, piece)
+    return output
 
 
 def _is_current(phase: PhaseProgress, checklist: Checklist) -> bool:
     """Whether to unfold it: the next step is there, or something is under way."""
     return checklist.next_lesson in phase.lessons or any(
         lesson.status is Status.STARTED for lesson in phase.lessons
-    )
-
-
-def _show(output: ipywidgets.Output, piece: str) -> None:
-    # An Output, unlike an HTML widget, resolves relative links as the notebook does. Setting
-    # the same outputs again sends nothing, so what a person has unfolded stays so.
-    output.outputs = (
-        {"output_type": "display_data", "data": {"text/html": piece}, "metadata": {}},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from roadmap.lessons.index import Check, Course, Exercise, Lesson, Phase
-from roadmap.progress import ProgressStore
+from roadmap.lessons.mistakes import Mistakes
+from roadmap.progress import Overview, ProgressStore
+from roadmap.progress.records import Snapshot
 
 CART_CHECK = "assert carts == 2, 'two carts'"
 
@@ -21,6 +24,11 @@ def check(
 ) -> Check:
     text = source or f"assert {name!r}"
     return Check(name, points, hashlib.sha256(text.encode()).hexdigest(), hidden)
+
+
+def overview_of(course: Course, snapshot: Snapshot) -> Overview:
+    """What is shown of ``snapshot`` on its tests' day, with no mistakes known."""
+    return Overview.build(course, snapshot, Mistakes(), date(2026, 1, 1))
 
 
 @pytest.fixture

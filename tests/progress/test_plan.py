@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -56,8 +57,6 @@ def test_a_lesson_that_says_no_time_takes_the_usual(course: Course) -> None:
 
 
 def test_lessons_longer_than_the_roadmaps_time_are_given_theirs(course: Course) -> None:
-    from dataclasses import replace
-
     (first, second) = course.phases[1].lessons
     long = replace(first, minutes=60 * 100)
 
@@ -126,3 +125,12 @@ def test_being_on_time_compares_hours(
 
 def test_before_the_start_nobody_is_late(course: Course) -> None:
     assert planned(course, after=-30).words == "You are on time"
+
+
+def test_a_lesson_that_nothing_ticks_makes_nobody_late(course: Course) -> None:
+    phase = course.phases[1]
+    reading = replace(phase.lessons[0], exercises=())
+    course = Course((replace(phase, lessons=(reading, phase.lessons[1])),))
+
+    assert planned(course, after=10).words == "You are on time"
+    assert planned(course, after=25).words == "You are 8 days behind your plan"

@@ -107,12 +107,13 @@ def test_what_failed_comes_before_what_is_only_tricky_and_then_what_waits_longes
     course: Course,
 ) -> None:
     tricky = {f"mistake {number}": ("0" * 8,) for number in range(LADEN)}
-    mistakes = Mistakes({"alias": tricky, "wait": {"one": ("0" * 8,)}})
+    mistakes = Mistakes({"alias": tricky, "carts": {"one": ("0" * 8,)}})
     snapshot = history(
         (0, ALIAS, PASS),
+        (0, "test-carts", PASS),
+        (0, "test-carts-edge", PASS),
+        (1, "test-wait", FAIL),
         (1, "test-wait", PASS),
-        (1, "test-run", FAIL),
-        (1, "test-run", PASS),
     )
     checklist = Checklist.build(course, snapshot)
 
@@ -120,4 +121,8 @@ def test_what_failed_comes_before_what_is_only_tricky_and_then_what_waits_longes
         found = repetitions(checklist, snapshot, mistakes, FIRST + timedelta(days=day))
         return [one.exercise.exercise.id for one in found]
 
-    assert (due(0), due(1), due(2)) == ([], ["alias"], ["run", "alias"])
+    assert (due(0), due(1), due(2)) == ([], ["alias"], ["wait", "alias"])
+
+
+def test_exercises_without_points_are_not_repeated(course: Course) -> None:
+    assert ahead(course, (0, "test-run", FAIL), (0, "test-run", PASS)) == []

@@ -14,7 +14,8 @@ from nbclient import NotebookClient
 
 from roadmap.errors import RoadmapError
 from roadmap.lessons.index import Check, Course, Exercise, Lesson, Phase
-from roadmap.progress import Checklist, Outcome, ProgressStore, as_table, checklist
+from roadmap.lessons.mistakes import Mistakes
+from roadmap.progress import Outcome, Overview, ProgressStore, as_table, checklist
 from roadmap.progress.widget import ChecklistView
 
 PASSED = Outcome(True)
@@ -57,7 +58,9 @@ def test_it_is_a_widget_and_carries_the_table_as_text(
 
     assert bundle is not None
     assert bundle[WIDGET_VIEW]["model_id"] == view.model_id
-    assert bundle["text/plain"] == as_table(Checklist.build(course, store.read()))
+    today = store.today()
+    shown = Overview.build(course, store.read(), Mistakes(), today)
+    assert bundle["text/plain"] == as_table(shown)
 
 
 def test_phases_lessons_and_exercises_are_shown_with_points(
@@ -71,7 +74,8 @@ def test_phases_lessons_and_exercises_are_shown_with_points(
     assert "started" in html
     assert "Two <code>carts</code>" in html
     assert "3.5 of 3.5 points" in html
-    assert "1 of 2 exercises · 3.5 of 4.5 points" in html
+    assert "1 of 4 exercises · 3.5 of 5.5 points" in html
+    assert '<span class="rm-sums">1 of 2 · 3.5 of 4.5 points</span>' in html
     assert '<progress value="1" max="2" aria-label="Values and names">' in html
 
 
@@ -177,9 +181,9 @@ def test_hostile_titles_are_text_not_html(store: ProgressStore) -> None:
 
     html = html_of(ChecklistView(course, store))
 
-    for tag in ("<script", "<img", "<b>"):
+    for tag in ("<script", "<img", "<b><"):
         assert tag not in html
-    assert '""' not in html
+    assert "alert(1)</script>" not in html
     assert "&lt;script&gt;" in html
 
 
