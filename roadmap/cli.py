@@ -199,7 +199,7 @@ def hand_in(assignment: str, student: str | None, work: Path | None) -> None:
         click.echo(f"{assignment}: handed in through nbgrader's exchange")
 
 
-@main.group()
+@main.group(epilog="Example: roadmap progress show")
 def progress() -> None:
     """See your progress, and take it along to another computer."""
 
