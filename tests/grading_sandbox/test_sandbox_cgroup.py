@@ -192,43 +192,56 @@ def test_cgroups_of_a_killed_server_go_when_its_owner_closes_it(
 
 
 _OWNER = """
-import sys, time
-from pathlib import Path
-from jupyter_client import KernelManager
-from roadmap.grading.sandbox import client
-manager = KernelManager(kernel_name="roadmap-sandbox")
-manager.start_kernel(cwd=sys.argv[1])
-print(client.own_server().pid, flush=True)
+import time
+from roadmap.grading.sandbox import ForkServer
+server = ForkServer()
+print(server.pid, server.address, flush=True)
 time.sleep(1000)
 """
 
 
-@pytest.mark.parametrize("server_too", [False, True])
+@pytest.fixture
+def owner(
+    subtree: cgroup.Subtree, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process that owns the fork server of this test's kernels, whose number comes too."""
+    with subprocess.Popen(python(_OWNER), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        server, address = process.stdout.readline().split()
+        monkeypatch.setenv(ADDRESS_VARIABLE, address)
+        yield process, int(server)
+        process.kill()
+
+
 def test_cgroups_go_when_the_owner_is_killed(
-    subtree: cgroup.Subtree,
-    registered: dict[str, str],
+    owner: tuple[subprocess.Popen[str], int],
+    start: Start,
     left: Callable[[int], list[Path]],
-    tmp_path: Path,
-    server_too: bool,
 ) -> None:
-    env = {**os.environ, **registered}
-    env.pop(ADDRESS_VARIABLE, None)
-    command = python(_OWNER, str(tmp_path))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as owner:
-        assert owner.stdout is not None
-        server = int(owner.stdout.readline())
-        assert len(left(server)) == 1
-        if server_too:
-            os.kill(server, signal.SIGSTOP)  # so that it cannot see to anything
-        owner.kill()
-        if server_too:
-            os.kill(server, signal.SIGKILL)
-    if server_too:
-        until(lambda: not psutil.pid_exists(server))
-        with ForkServer() as other:  # which finds it when it starts
-            until(lambda: not left(server))
-            assert other.failure() is None
-    until(lambda: not left(server))
+    process, server = owner
+    start()
+    assert len(left(server)) == 1
+    process.kill()
+    until(lambda: not psutil.pid_exists(server))
+    assert left(server) == []
+
+
+def test_cgroups_of_a_killed_server_and_owner_go_when_the_next_server_starts(
+    owner: tuple[subprocess.Popen[str], int],
+    start: Start,
+    left: Callable[[int], list[Path]],
+) -> None:
+    process, server = owner
+    start()
+    (room,) = left(server)
+    os.kill(server, signal.SIGSTOP)  # so that it cannot see to anything
+    process.kill()
+    os.kill(server, signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(server))
+    until(lambda: not (room / "cgroup.procs").read_text())
+    assert room.exists()
+    with ForkServer():
+        until(lambda: not room.exists())
 
 
 # What follows needs no cgroup: Linux is a folder.
