@@ -235,7 +235,7 @@ class SandboxedKernel:
     def _lost(self) -> None:
         if not self.started:
             self.close()
-            why = self._server.failure(patience=1.0) if self._server else None
+            why = self._server.failure(patience=5.0) if self._server else None
             line = "the fork server ended before the kernel was started"
             raise SandboxError(f"{line}: {why}" if why else line)
         self.ending = Ending("killed", -9, "the fork server or the supervisor ended")
