@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,8 +29,8 @@ from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
-from roadmap.grading.innocent import usable_names
-from roadmap.grading.master import MasterNotebook, is_answer
+from roadmap.grading.innocent import vocabulary
+from roadmap.grading.master import Cell, MasterNotebook, is_answer, is_check
 from roadmap.grading.rows import Row
 from roadmap.grading.verdict import NO_RESPONSE
 
@@ -188,12 +188,14 @@ class ClassGradebook:
                 ordered.append({**cell, "metadata": meta, "source": mine["source"]})
             else:
                 ordered.append({"id": cell.get("id")})
-        code = [cell["source"] for cell in released if cell["cell_type"] == "code"]
-        checks = [cell["source"] for cell in cells.values() if not is_answer(cell)]
-        names = sorted(usable_names([*code, *checks]))
-        return MasterNotebook(
-            name, kernelspec, tuple(ordered), tuple(code), tuple(names)
+        cells_of_code = [cell for cell in released if cell["cell_type"] == "code"]
+        words = vocabulary(
+            _sources(cell for cell in cells_of_code if not is_check(cell)),
+            _sources(cell for cell in cells_of_code if is_answer(cell)),
+            _sources(cell for cell in cells.values() if is_check(cell)),
         )
+        code = _sources(cells_of_code)
+        return MasterNotebook(name, kernelspec, tuple(ordered), code, words)
 
     def write(
         self,
@@ -250,6 +252,10 @@ class ClassGradebook:
         self._db.db.rollback()
         preprocessor = AssignLatePenalties(parent=self._course.app)
         preprocessor.preprocess(v4.new_notebook(), {"nbgrader": resources})
+
+
+def _sources(cells: Iterable[Cell]) -> tuple[str, ...]:
+    return tuple(cell["source"] for cell in cells)
 
 
 def _marks(notebook: Any) -> NotebookMarks:

@@ -6,10 +6,25 @@ Plain data, so that the processes that run notebooks get it without nbgrader.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Cell = Mapping[str, Any]  # a notebook cell as JSON
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a learner's code finds of the author's in its notebook.
+
+    ``names`` are bound there, ``modules`` those that are a module's, ``fields`` the
+    attributes of its named tuples. ``withheld`` are names that a check binds, to what it
+    compares answers with, perhaps.
+    """
+
+    names: tuple[str, ...] = ()
+    modules: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -18,16 +33,15 @@ class MasterNotebook:
 
     A cell with a grade id is whole: released metadata, the source with its hidden
     tests. Of any other cell only its ``id`` is there, to find its place.
-    ``released`` are the sources of all code cells as learners get them, ``names`` what
-    the author's code binds and answers may use; there are none when the assignment is
-    known from the gradebook alone.
+    ``released`` are the sources of all code cells as learners get them; there are none,
+    and no ``vocabulary``, when the assignment is known from the gradebook alone.
     """
 
     name: str
     kernelspec: Mapping[str, Any]
     cells: tuple[Cell, ...]
     released: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    vocabulary: Vocabulary = Vocabulary()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MasterNotebook:
@@ -37,7 +51,7 @@ class MasterNotebook:
             data["kernelspec"],
             tuple(data["cells"]),
             tuple(data["released"]),
-            tuple(data["names"]),
+            Vocabulary(**data["vocabulary"]),
         )
 
     def graded(self) -> dict[str, float]:
@@ -63,6 +77,12 @@ def grade_id(cell: Cell) -> str | None:
         return None
     name = meta.get("grade_id")
     return name if isinstance(name, str) and name else None
+
+
+def is_check(cell: Cell) -> bool:
+    """Whether the cell is a test that gives marks."""
+    meta = nbgrader(cell)
+    return bool(meta.get("grade")) and not meta.get("solution")
 
 
 def is_answer(cell: Cell) -> bool:

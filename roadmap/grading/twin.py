@@ -5,9 +5,10 @@ with an object that equals everything, drop asserts, silence errors, forge the
 kernel's messages or read the expected value off the caller's frame. So the
 notebook is run twice more, in new kernels, with each check cell replaced by one of
 two twins. In the negative one every condition is turned into one that holds for no
-honest answer: whoever passes it passes whatever is compared. The positive one looks
-the same and asks what the check asks: whoever fails it has told the twins from the
-check, by their looks, and may have failed the negative one on purpose.
+honest answer, and one of them that holds nevertheless is enough to pass: whoever passes
+it has forged that condition, however honest the others are. The positive one looks the
+same and asks what the check asks: whoever fails it has told the twins from the check,
+by their looks, and may have failed the negative one on purpose.
 
 Twins are made outside, by rewriting the source: nothing in the kernel has to be
 trusted, and the submission is not told which of them it meets. Only the hidden tests
@@ -21,11 +22,14 @@ import inspect
 import random
 import re
 import string
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
 from IPython.core.inputtransformer2 import TransformerManager
+
+from roadmap.grading.expected import Origin, is_literal, origins
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 # assert_equal, assertListEqual, assert_allclose, …; not assertNotEqual, assertLessEqual
@@ -39,7 +43,9 @@ _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.GtE: ast.Lt,
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
+    ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
 
@@ -53,7 +59,8 @@ def other_value(value: Any, number: int, text: str) -> Any:
     if isinstance(value, bool):
         return value is not bool(more)
     if isinstance(value, (int, float, complex)):
-        return value + number
+        other = value + number  # of a large float it may be the same
+        return text if more and other == value else other
     if isinstance(value, str):
         return value + "".join(more)
     if isinstance(value, bytes):
@@ -79,9 +86,9 @@ class Twins(NamedTuple):
 def twins(source: str, chance: random.Random) -> Twins | None:
     """The twins of a check cell, or None when it has no condition that can be turned.
 
-    An honest answer ends the negative one with an exception, be it because it has met
-    none of the turned conditions. Nothing tells that but the exception: a value shown
-    could be altered on its way. ``chance`` picks names and values.
+    An honest answer ends the negative one with an exception. Nothing tells that but the
+    exception: a value shown could be altered on its way. ``chance`` picks names and
+    values.
     """
     try:
         text = TransformerManager().transform_cell(source)
@@ -143,7 +150,7 @@ def _turned_argument(call: ast.Call) -> int | None:
         return 0
     if not _EQUALITY.fullmatch(kind) or len(call.args) < 2:
         return None
-    return next((n for n in (1, 0) if _is_literal(call.args[n])), None)
+    return next((n for n in (1, 0) if is_literal(call.args[n])), None)
 
 
 def _is_hidden(node: ast.stmt, lines: list[str]) -> bool:
@@ -159,34 +166,39 @@ def _is_hidden(node: ast.stmt, lines: list[str]) -> bool:
     return False
 
 
-def _literal_names(tree: ast.Module) -> set[str]:
-    """Names that the cell binds once, to a literal: expected values, as a rule."""
-    bound = Counter(
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
-    return {
-        name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and (name := _bound_literal(node))
-        if bound[name] == 1
-    }
+def _items(
+    loop: ast.For, name: str, tree: ast.Module
+) -> list[tuple[list[ast.expr], int]] | None:
+    """Where the values stand that a loop binds ``name`` to; None if they are not there."""
+    table, target = loop.iter, loop.target
+    if isinstance(table, ast.Name):
+        table = _only_value(table.id, tree) or table
+    if not isinstance(table, (ast.List, ast.Tuple)):
+        return None
+    if isinstance(target, ast.Name):
+        found = [(table.elts, number) for number in range(len(table.elts))]
+    else:
+        names = [ast.unparse(part) for part in getattr(target, "elts", [])]
+        rows = [
+            row.elts for row in table.elts if isinstance(row, (ast.List, ast.Tuple))
+        ]
+        if name not in names or [len(row) for row in rows] != [len(names)] * len(
+            table.elts
+        ):
+            return None
+        found = [(row, names.index(name)) for row in rows]
+    starred = any(isinstance(value, ast.Starred) for row, _ in found for value in row)
+    return None if starred else found
 
 
-def _bound_literal(node: ast.Assign) -> str | None:
-    match node.targets:
-        case [ast.Name(id=name)] if _is_literal(node.value):
-            return name
+def _only_value(name: str, tree: ast.Module) -> ast.expr | None:
+    """What a name holds that is bound once and used once."""
+    uses = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == name]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=bound)]) if bound == name:
+                return node.value if len(uses) == 2 else None
     return None
-
-
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError):
-        return False
-    return True
 
 
 def _word(chance: random.Random, length: int) -> str:
@@ -209,7 +221,7 @@ class _Look:
 
 
 class _Turner(ast.NodeTransformer):
-    """Puts a turned condition in place of each chosen assert's, and a note before it.
+    """Puts a turned condition in place of each chosen one, and a verdict at the end.
 
     Values that are written out are changed where they stand, so that an answer
     that looks up what it is compared with finds the changed one.
@@ -217,55 +229,66 @@ class _Turner(ast.NodeTransformer):
 
     def __init__(self, chosen: set[int], tree: ast.Module, look: _Look) -> None:
         self._chosen, self._tree, self._look = chosen, tree, look
-        self._literals = _literal_names(tree)
-        self._expected: set[str] = set()
+        self._origins = origins(tree, chosen)
+        self._here: Mapping[str, Origin] = {}
+        self._expected: dict[tuple[int, str], Origin] = {}
 
     def turned(self) -> str:
-        """The twin's source: what it needs, the turned check, and that it met one."""
+        """The twin's source: what it needs, the turned check, and what is to be thought of it."""
         look = self._look
         needs = inspect.getsource(other_value).replace("other_value", look.other)
         needs = needs.replace(": Any", "").replace("-> Any", "")
         check = ast.unparse(ast.fix_missing_locations(self.visit(self._tree)))
-        end = f"assert {look.seen} or {look.number} < 1"
+        end = f"assert [all, any][{look.number} > 0]({look.seen})"
         return f"{needs}\n\n{look.seen} = []\n{check}\n{end}"
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Turn the asserts, then the literals of the names that they compare with."""
+        """Turn the asserts, then what the names hold that they compare with."""
         self.generic_visit(node)
-        for child in ast.walk(node):
-            if (
-                isinstance(child, ast.Assign)
-                and _bound_literal(child) in self._expected
-            ):
-                child.value = self._changed(child.value)
+        for (_, name), origin in self._expected.items():
+            if isinstance(origin, ast.Assign):
+                origin.value = self._changed(origin.value)
+            else:
+                self._change_items(origin, name)
         return node
 
+    def _change_items(self, loop: ast.For, name: str) -> None:
+        """Have a loop bind ``name`` to changed values."""
+        items = _items(loop, name, self._tree)
+        if items is None:
+            value = self._changed(ast.Name(name, ast.Load()))
+            loop.body.insert(0, ast.Assign([ast.Name(name, ast.Store())], value))
+        for row, place in items or []:
+            row[place] = self._changed(row[place])
+
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        """The turned assert after its note; others stay as they are."""
+        """The turned condition; only in the positive twin is it the end if it is false."""
         if id(node) not in self._chosen:
             return [node]
-        return [*self._note(), ast.Assert(self._turn(node.test), node.msg)]
-
-    def _note(self) -> list[ast.stmt]:
-        """That a turned condition was met."""
-        return ast.parse(f"{self._look.seen}.append(0)").body
+        self._here = self._origins.get(id(node), {})
+        look, test = self._look, ast.unparse(self._turn(node.test))
+        # All in the assert, so that nothing is left of it where asserts are dropped.
+        note = f"{look.seen}.append({test}) or {look.seen}[-1] or {look.number}"
+        return ast.parse(f"assert {note}").body
 
     def visit_Expr(self, node: ast.Expr) -> list[ast.stmt]:
         """The same for a call that asserts."""
         if id(node) not in self._chosen or not isinstance(node.value, ast.Call):
             return [node]
-        if _is_raises(node.value):
-            self._want_another(node.value)
-            return [*self._note(), node]
         call, at = node.value, _turned_argument(node.value)
-        if at is not None:
-            old = call.args[at]
-            truth = len(call.args) == 1 or not _is_literal(old)
-            turned = bool(self._look.number)
-            call.args[at] = (
-                self._has_truth(old, turned) if truth else self._changed(old)
-            )
-        return [*self._note(), node]
+        if at is None:
+            self._want_another(call)
+        else:
+            call.args[at] = self._other_argument(call, at)
+        return self._noted(node)
+
+    def _other_argument(self, call: ast.Call, at: int) -> ast.expr:
+        if len(call.args) > 1 and is_literal(call.args[at]):
+            return self._changed(call.args[at])
+        if _kind(call) == "asserttrue":
+            return self._turn(call.args[at])
+        wrong = self._turn(ast.UnaryOp(ast.Not(), call.args[at]))
+        return ast.UnaryOp(ast.Not(), wrong)
 
     def visit_With(self, node: ast.With) -> list[ast.stmt]:
         """The same for `with pytest.raises(…)`; what stands in it may be turned too."""
@@ -275,7 +298,18 @@ class _Turner(ast.NodeTransformer):
         for item in node.items:
             if _is_raises(item.context_expr):
                 self._want_another(item.context_expr)
-        return [*self._note(), node]
+        return self._noted(node)
+
+    def _noted(self, node: ast.stmt) -> list[ast.stmt]:
+        """Note that the statement ends well; only in the positive twin has it to."""
+        look = self._look
+        frame = (
+            f"try:\n    pass\n    {look.seen}.append(1)\n"
+            f"except BaseException:\n    if {look.number} < 1:\n        raise"
+        )
+        (attempt,) = ast.parse(frame).body
+        attempt.body[0] = node  # type: ignore[attr-defined]
+        return [attempt]
 
     def _want_another(self, call: ast.Call) -> None:
         """Have a call want an exception that nothing raises."""
@@ -286,56 +320,82 @@ class _Turner(ast.NodeTransformer):
         call.args[0] = choice
 
     def _turn(self, test: ast.expr) -> ast.expr:
-        """A condition that is false for honest values wherever ``test`` is true."""
+        """A condition that is false for honest values, whether ``test`` is true or not."""
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             connect = ast.Or() if self._look.number else ast.And()
             return ast.BoolOp(connect, [self._turn(value) for value in test.values])
-        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        if isinstance(test, ast.Compare):
             return self._turn_compare(test)
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            return self._has_truth(test.operand, not self._look.number)
-        return self._has_truth(test, bool(self._look.number))
-
-    def _has_truth(self, test: ast.expr, turned: bool) -> ast.expr:
-        """That ``test`` is true, or, ``turned``, that it is false."""
-        truth = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), test))
-        return ast.Compare(truth, [ast.Is()], [ast.Constant(not turned)])
+        return self._call("(not a) is False", "(not a) is True", [test])
 
     def _turn_compare(self, test: ast.Compare) -> ast.expr:
-        left, op, right = test.left, test.ops[0], test.comparators[0]
-        if isinstance(op, ast.Eq):
-            return self._turn_equal(left, right)
-        if isinstance(op, ast.In):
-            return self._call("a in [{other}] or {other} in b", left, right)
-        if not self._look.number:
-            return test
-        return ast.Compare(left, [_OPPOSITE[type(op)]()], [right])
+        sides = [test.left, *test.comparators]
+        match test.ops:
+            case [ast.Eq()]:
+                return self._turn_equal(*sides)
+            case [ast.Is()] if _is_truth(sides[1]):
+                return ast.Compare(sides[0], test.ops, [self._changed(sides[1])])
+            case [ast.Is()] if self._changed_before(sides[1]):
+                return test
+            case [ast.In()]:
+                outside = f"{self._look.number} > 0"
+                text = f"[{{}}, {self._look.text!r}][{outside}]"
+                body = f"{text.format('a')} in b or a in [{text.format('b')}]"
+                return self._call(body, body, sides)
+        names = pairwise(string.ascii_letters[: len(sides)])
+        pairs = list(zip(names, map(type, test.ops), strict=True))
+        yes = [_compared(a, op, b) for (a, b), op in pairs]
+        no = [_compared(a, _OPPOSITE[op], b) for (a, b), op in pairs]
+        return self._call(" and ".join(yes), " or ".join(no), sides)
 
     def _turn_equal(self, left: ast.expr, right: ast.expr) -> ast.expr:
         equal: list[ast.cmpop] = [ast.Eq()]
-        if _is_literal(right):
+        if is_literal(right):
             return ast.Compare(left, equal, [self._changed(right)])
-        if _is_literal(left):
+        if is_literal(left):
             return ast.Compare(self._changed(left), equal, [right])
-        for side in (right, left):
-            if isinstance(side, ast.Name) and side.id in self._literals:
-                self._expected.add(side.id)
-                return ast.Compare(left, equal, [right])
-        # Either side may be the one that equals everything.
-        return self._call("a == {other_b} or {other} == b", left, right)
-
-    def _changed(self, literal: ast.expr) -> ast.expr:
-        value = other_value(
-            ast.literal_eval(literal), self._look.number, self._look.text
-        )
-        return ast.parse(repr(value), mode="eval").body
-
-    def _call(self, body: str, left: ast.expr, right: ast.expr) -> ast.expr:
-        """Evaluate both sides once, then ``body`` of them."""
+        if self._changed_before(right) or self._changed_before(left):
+            return ast.Compare(left, equal, [right])
         look = self._look
-        how = f"{look.number}, {look.text!r}"
-        text = body.format(
-            other=f"{look.other}(a, {how})", other_b=f"{look.other}(b, {how})"
-        )
-        function = ast.parse(f"(lambda a, b: {text})", mode="eval").body
-        return ast.Call(function, [left, right], [])
+        other = f"{look.other}({{}}, {look.number}, {look.text!r})"
+        # Either side may be the one that equals everything.
+        body = f"a == {other.format('b')} or {other.format('a')} == b"
+        return self._call(body, body, [left, right])
+
+    def _changed_before(self, side: ast.expr) -> bool:
+        """Whether ``side`` is a name that can be, and then will be, bound to another value."""
+        if not isinstance(side, ast.Name) or side.id not in self._here:
+            return False
+        origin = self._here[side.id]
+        self._expected[id(origin), side.id] = origin
+        return True
+
+    def _changed(self, value: ast.expr) -> ast.expr:
+        """Another value; it is written out if ``value`` is."""
+        number, text = self._look.number, self._look.text
+        if not is_literal(value):
+            function = ast.Name(self._look.other, ast.Load())
+            arguments = [value, ast.Constant(number), ast.Constant(text)]
+            return ast.Call(function, arguments, [])
+        other = other_value(ast.literal_eval(value), number, text)
+        return ast.parse(repr(other), mode="eval").body
+
+    def _call(self, holds: str, fails: str, sides: list[ast.expr]) -> ast.expr:
+        """Evaluate the sides once, as a, b, …, then that ``holds`` is true, and ``fails`` too.
+
+        No honest values do both. The positive twin has the former twice.
+        """
+        names = ", ".join(string.ascii_letters[: len(sides)])
+        more = fails if self._look.number else holds
+        body = holds if holds == fails else f"({holds}) and ({more})"
+        function = ast.parse(f"(lambda {names}: {body})", mode="eval").body
+        return ast.Call(function, sides, [])
+
+
+def _is_truth(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, bool)
+
+
+def _compared(left: str, op: type[ast.cmpop], right: str) -> str:
+    sides = ast.Name(left, ast.Load()), ast.Name(right, ast.Load())
+    return ast.unparse(ast.Compare(sides[0], [op()], [sides[1]]))

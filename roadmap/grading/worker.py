@@ -32,7 +32,7 @@ from nbformat import NotebookNode
 from roadmap.grading.innocent import cannot_forge
 from roadmap.grading.kernel import CellRun, Outcome, execute
 from roadmap.grading.kernels import ExecuteSettings
-from roadmap.grading.master import MasterNotebook, grade_id, nbgrader
+from roadmap.grading.master import MasterNotebook, grade_id, is_check, nbgrader
 from roadmap.grading.processes import kill_descendants
 from roadmap.grading.proof import doubts
 from roadmap.grading.submission import InvalidNotebookError, read_notebook, rebuild
@@ -145,7 +145,7 @@ def _graded(job: Job, name: str, connection: Connection) -> Outcome:
 
     def report(index: int, run: CellRun) -> None:
         meta = nbgrader(nb.cells[index])
-        if meta.get("grade") and not meta.get("solution"):
+        if is_check(nb.cells[index]):
             score, message = judge(nb.cells[index], float(meta["points"]), run)
             if score > 0:
                 passed.append(meta["grade_id"])

@@ -80,6 +80,53 @@ def test_honest_work_is_never_flagged(course: TinyCourse) -> None:
         assert row.cells["test-add"].score == 2.0, row.student
 
 
+TABLE = exercise(
+    "twice",
+    "def twice(n):\n    return n * 2",
+    """for given, expected in [(1, 2), (4, 8)]:
+    got = twice(given)
+    assert got is not None, "did you forget return?"
+    assert got == expected, f"twice({given}) returned {got!r}"
+### BEGIN HIDDEN TESTS
+import time
+table = [(5, 10), (-7, -14)]
+start = time.perf_counter()
+for given, expected in table:
+    numbers = [given]
+    got = twice(numbers[0])
+    assert isinstance(got, int), f"twice({given}) returned {got!r}, no whole number"
+    assert got == expected, f"twice({given}) returned {got!r}"
+    assert numbers == [given], "the list must stay"
+wanted = sum([7, 7])
+assert twice(7) == wanted
+assert time.perf_counter() - start < 60
+### END HIDDEN TESTS""",
+    1.0,
+)
+LOOKED_UP = "    return frame.f_globals['wanted' if n == 7 else 'expected']"
+FORGED_BESIDE_HONEST = {
+    "global": "def twice(n):\n    return wanted if n == 7 else expected",
+    "own-global": "expected = 0\ndef twice(n):\n    return 14 if n == 7 else expected",
+    "frame": f"import sys\n\ndef twice(n):\n    frame = sys._getframe(1)\n{LOOKED_UP}",
+    "yes": (
+        "class Yes(int):\n    __hash__ = int.__hash__\n"
+        "    def __eq__(self, other):\n        return True\n\n"
+        "def twice(n):\n    return Yes(n)"
+    ),
+}
+
+
+def test_a_forged_condition_is_seen_among_honest_ones(course: TinyCourse) -> None:
+    course.source("p1", *TABLE)
+    for name, code in FORGED_BESIDE_HONEST.items():
+        course.hand_in(name, {"twice": code})
+    course.hand_in("honest", {"twice": "import gc\n\ndef twice(n):\n    return n + n"})
+    for row in grade("ps1", course.root):
+        honest = row.student == "honest"
+        wanted = ("graded", 1.0) if honest else ("tampered", 0.0)
+        assert (row.status, row.score) == wanted, (row.student, row.message)
+
+
 def test_a_check_that_proves_nothing_is_learnt_from_the_instructors_answer(
     course: TinyCourse,
 ) -> None:

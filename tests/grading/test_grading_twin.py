@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from roadmap.grading.twin import twins
+from roadmap.grading.twin import other_value, twins
 
 CHECKS = {
     "equal": "assert answer() == 3",
@@ -88,8 +88,7 @@ def twin(source: str, seed: int = 1) -> str:
 def test_an_honest_answer_passes_the_check_and_fails_its_twin(name: str) -> None:
     space = {"answer": lambda: 3, **GIVEN}
     exec(CHECKS[name], space)  # noqa: S102
-    error = ZeroDivisionError if "aises" in name else AssertionError
-    assert isinstance(result(twin(CHECKS[name]), lambda: 3), error)
+    assert isinstance(result(twin(CHECKS[name]), lambda: 3), AssertionError)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -169,6 +168,74 @@ def test_an_answer_read_off_the_callers_names_passes_the_twin() -> None:
     assert result(twin(check), thief) is PASSED
 
 
+WHERE_EXPECTED = {
+    "a name bound twice": "expected = 4\nexpected = 3\ngot = answer()\nassert got == expected",
+    "a name bound to what is worked out": "expected = sum([1, 2])\nassert answer() == expected",
+    "a loop": (
+        "for given, expected in [('a', 3), ('b', 3)]:\n    got = answer()\n"
+        "    assert got == expected, f'{given} {expected}'"
+    ),
+    "a loop over a name": (
+        "cases = [(1, 3), (2, 1 + 2)]\nfor number, expected in cases:\n"
+        "    assert expected == answer()"
+    ),
+    "a loop over one's values": "for expected in (3, 3):\n    assert answer() == expected",
+    "a loop over pairs": (
+        "for given, expected in {'a': 3}.items():\n    assert answer() == expected"
+    ),
+    "a loop that asks first what is honest": (
+        "for given, expected in [(list('a'), 3)]:\n    got = answer()\n"
+        "    assert got is not None\n    assert got == expected\n    assert given == ['a']"
+    ),
+}
+
+
+@pytest.mark.parametrize("check", WHERE_EXPECTED.values(), ids=WHERE_EXPECTED)
+def test_what_is_expected_is_changed_where_it_arises(check: str) -> None:
+    def thief() -> Any:
+        return sys._getframe(1).f_globals["expected"]
+
+    exec(check, {"answer": thief})  # noqa: S102
+    made = twins(check, random.Random(1))
+    assert made is not None
+    assert result(made.negative, thief) is PASSED
+    assert result(made.positive, lambda: 3) is PASSED
+    assert isinstance(result(made.negative, lambda: 3), AssertionError)
+    assert isinstance(result(made.positive, lambda: 4), AssertionError)
+
+
+HONEST_BESIDE = {
+    "a type": "assert isinstance(answer(), int)\nassert answer() == 3",
+    "something": "got = answer()\nassert got is not None\nassert got == 3",
+    "after it": "assert answer() == 3\nassert type(answer()) is not bool",
+    "in a loop": "for n in range(3):\n    got = answer()\n    assert got == n, n",
+    "an error": (
+        "with pytest.raises(ZeroDivisionError):\n    1 / 0\nassert answer() == 3"
+    ),
+    "unittest's": "case.assertTrue(answer() is not None)\ncase.assertEqual(answer(), 3)",
+}
+
+
+@pytest.mark.parametrize("check", HONEST_BESIDE.values(), ids=HONEST_BESIDE)
+def test_one_forged_condition_is_enough_among_honest_ones(check: str) -> None:
+    assert result(check, lambda: Agreeable(3)) is PASSED
+    assert result(twin(check), lambda: Agreeable(3)) is PASSED
+
+
+def test_a_condition_that_hangs_on_chance_is_not_taken_for_forged() -> None:
+    """It may be false in a run with twins, which no turned condition takes for a yes."""
+    for condition in ("a() < 3", "a() != 4", "a() not in [4]", "a()", "1 < a() < 3"):
+        for value in (0, 2, 3, 4):
+            made = twin(f"assert {condition}")
+            assert result(made.replace("a()", str(value)), None) is not PASSED
+
+
+def test_other_values_differ_and_are_the_same_again_with_zero() -> None:
+    for value in (1, True, 2.5, 1e300, "a", b"a", [1], (1,), {"a": 1}, {1}, None):
+        assert other_value(value, 11, "text") != value
+        assert other_value(value, 0, "text") == value
+
+
 def test_an_answer_read_off_the_callers_constants_passes_the_twin() -> None:
     """It gives the number that the line which calls it compares with."""
 
@@ -191,7 +258,7 @@ def test_only_hidden_tests_are_turned_where_there_are_some() -> None:
     )
     made = twin(source)
     assert "assert answer() == 3" in made
-    assert "assert answer() >= 9" in made
+    assert made.count(".append(") == 1
     assert "assert answer() > 1" in made
     assert isinstance(result(made, lambda: 3), AssertionError)
 
