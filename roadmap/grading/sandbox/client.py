@@ -79,7 +79,7 @@ class ForkServer:
         return subprocess.Popen(
             [*command, *preload],
             pass_fds=[listener.fileno()],
-            env=_environment(),
+            env=_environment(self.folder),
             cwd=self.folder,  # empty: no module in it can be taken for another
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -124,10 +124,10 @@ class ForkServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _environment() -> dict[str, str]:
+def _environment(home: Path) -> dict[str, str]:
     programs = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {"LANG": "C.UTF-8", **passed, "PATH": ":".join(programs), "HOME": "/"}
+    return {"LANG": "C.UTF-8", **passed, "PATH": ":".join(programs), "HOME": str(home)}
 
 
 _own: dict[tuple[int, tuple[str, ...]], ForkServer] = {}

@@ -1,4 +1,4 @@
-"""The fork server: imports once what notebooks import, then forks for each kernel.
+"""The fork server: imports what notebooks import, makes a kernel, then forks for each.
 
 ``python -m roadmap.grading.sandbox.server LISTENER OWNER [MODULE…]`` where LISTENER is the
 number of an inherited listening Unix socket, and OWNER the parent's process id. One
@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from roadmap.grading.sandbox import cgroup, isolate, launch, supervisor
+from roadmap.grading.sandbox import cgroup, isolate, launch, supervisor, wired
 
 # What a kernel would import when it starts, with its first cell, error or shell command,
 # and what notebooks of any course, or of this one, import.
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str]) -> None:
     listener = socket.socket(fileno=int(fd))
     for name in (*PRELOAD, *modules):
         importlib.import_module(name)
+    wired.make()  # in HOME, which is the folder of the socket
     isolate.landlock_missing()  # if it is, each kernel's start will say so
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the supervisors

@@ -96,6 +96,7 @@ def _start(request: Request, cgroup: Cgroup | None) -> tuple[Launched, int]:
         if request.connection is None:
             listener = wired.listen(request)
             return lambda channel: wired.run(request, channel, listener, room.work)
+        wired.forget()
         sockets = kernel.listen(request)
         return lambda channel: kernel.run(request, channel, sockets, room.work)
 

@@ -14,14 +14,17 @@ import os
 import socket
 import threading
 from collections import deque
+from collections.abc import Sequence
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
+from IPython.core.profiledir import ProfileDir
+from IPython.paths import get_ipython_dir
 from jupyter_client.jsonutil import json_default
-from jupyter_client.session import Session
+from jupyter_client.session import Session, new_id
 from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 from traitlets import DottedObjectName, Type
@@ -51,10 +54,26 @@ def run(
     )
 
 
+def make(arguments: Sequence[str] = ()) -> None:
+    """Make the kernel, but for what each room has its own of; see KernelApp.move_in.
+
+    That takes ten times as long as to move in, so the fork server does it once.
+    """
+    KernelApp.instance().initialize([*kernel.SETTINGS, *arguments])
+
+
+def forget() -> None:
+    """Let another kernel be made in this process."""
+    for made in (KernelApp, Kernel, kernel.Shell):
+        made.clear_instance()
+
+
 def _app(request: Request, listener: socket.socket) -> KernelApp:
+    if request.arguments:
+        forget()
+        make(request.arguments)
     app: KernelApp = KernelApp.instance()
-    app.listener = listener
-    app.initialize([*kernel.SETTINGS, *request.arguments])
+    app.move_in(listener)
     return app
 
 
@@ -204,6 +223,12 @@ class KernelApp(kernel.KernelApp):
         self.session = WireSession(parent=self)
         self.iopub_thread = _Here()
 
+    def init_io(self) -> None:
+        """Not yet: streams have threads, and take the process's own files."""
+
+    def init_path(self) -> None:
+        """Not yet: the working directory is not that of the notebook."""
+
     def init_kernel(self) -> None:
         self.kernel = Kernel.instance(
             parent=self,
@@ -213,7 +238,20 @@ class KernelApp(kernel.KernelApp):
             user_ns=self.user_ns,
             log=self.log,
         )
+
+    def move_in(self, listener: socket.socket) -> None:
+        """Take what is this room's, and this process's, own."""
+        self.listener = listener
+        self.session.session, self.session.pid = new_id(), os.getpid()
+        super().init_io()  # type: ignore[no-untyped-call]
         self.displayhook.get_execution_count = lambda: self.kernel.execution_count
+        super().init_path()
+        shell = self.kernel.shell
+        shell.ipython_dir = self.ipython_dir = get_ipython_dir()
+        profile = ProfileDir.create_profile_dir_by_name(self.ipython_dir)
+        shell.profile_dir = self.kernel.profile_dir = self.profile_dir = profile
+        shell.history_manager.init_db()
+        shell.history_manager.reset()
 
     def start(self) -> None:
         """Serve the one client until it is gone, or a cell ends the kernel."""
