@@ -142,8 +142,7 @@ class _SandboxedKernel:
 
     def __init__(self, kernel: WiredKernel) -> None:
         self._kernel = kernel
-        # Makes messages; nothing is signed where nobody else can write.
-        self._session = Session(key=b"")
+        self._session = Session()  # makes messages; nothing is signed on a wire
         shell = SimpleNamespace(send=kernel.send)
         self.kc = SimpleNamespace(session=self._session, shell_channel=shell)
 

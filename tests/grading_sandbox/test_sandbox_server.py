@@ -142,12 +142,12 @@ def test_server_leaves_no_process_and_no_folder(start: Start, mark: str) -> None
 def test_supervisors_and_folders_of_kernels_go_with_them(
     server: ForkServer, start: Start
 ) -> None:
-    before = len(psutil.Process(server.pid).children())
+    until(lambda: not psutil.Process(server.pid).children())  # of the tests before
     kernel = start()
-    assert len(psutil.Process(server.pid).children()) == before + 1
+    assert len(psutil.Process(server.pid).children()) == 1
     folders = len(list(server.folder.iterdir()))
     kernel.shut_down()
-    until(lambda: len(psutil.Process(server.pid).children()) == before)
+    until(lambda: not psutil.Process(server.pid).children())
     assert len(list(server.folder.iterdir())) == folders - 1
 
 

@@ -12,7 +12,7 @@ import pytest
 from sandboxed import Kernel, Start
 
 from roadmap.grading.sandbox import ADDRESS_VARIABLE, ForkServer
-from roadmap.grading.sandbox.room import readable_folders
+from roadmap.grading.sandbox.room import READABLE
 
 _X86_64 = {
     "unshare": 272,
@@ -109,7 +109,7 @@ def test_file_system_is_only_what_notebooks_need(kernel: Kernel) -> None:
 def test_home_of_the_grader_is_not_there(kernel: Kernel) -> None:
     home = Path.home()
     # The interpreter, its packages and this one may lie below it, and are shown.
-    shown = [Path(path) for path in readable_folders()]
+    shown = [Path(path) for path in READABLE]
     hidden = [p for p in home.iterdir() if not any(s.is_relative_to(p) for s in shown)]
     assert hidden
     code = f"[os.path.exists(path) for path in {[str(path) for path in hidden]!r}]"

@@ -13,12 +13,12 @@ from roadmap.grading.sandbox.room import (
     HOME,
     INSIDE_ID,
     NOBODY,
+    READABLE,
     SCRATCH,
     SYSTEM,
     USER,
     Room,
     is_root,
-    readable_folders,
     step,
 )
 
@@ -118,13 +118,14 @@ def _show_system(root: Path) -> None:
 
 
 def _show_interpreter(room: Room) -> None:
-    for path in (*SYSTEM, *readable_folders()):
-        if room.cwd and room.cwd.resolve().is_relative_to(path):
+    cwd = room.cwd.resolve() if room.cwd else None
+    for path in (*SYSTEM, *READABLE):
+        if cwd and cwd.is_relative_to(path):
             raise SandboxError(
                 f"{room.cwd}: lies inside {path}, which every notebook can read; "
                 "move the course or the virtual environment"
             )
-    for path in readable_folders():
+    for path in READABLE:
         _show(room.base, path, _READ_ONLY)
 
 

@@ -55,10 +55,10 @@ from roadmap.grading.sandbox.request import Limits, SandboxError
 from roadmap.grading.sandbox.room import (
     INSIDE_ID,
     NOBODY,
+    READABLE,
     SCRATCH,
     SYSTEM,
     is_root,
-    readable_folders,
     step,
 )
 
@@ -75,28 +75,36 @@ def landlock_missing() -> str | None:
         return str(error)
 
 
-def leave_host() -> None:
-    """Take new namespaces; of process ids, the next child is the first to have one.
+def number_anew() -> None:
+    """Have the next child be the first of new process ids.
 
     Raises:
         SandboxError: the host does not allow it.
     """
-    uid, gid = os.geteuid(), os.getegid()
-    flags = (
-        linux.CLONE_NEWNS
-        | linux.CLONE_NEWPID
-        | linux.CLONE_NEWNET
-        | linux.CLONE_NEWIPC
-        | linux.CLONE_NEWUTS
-        | linux.CLONE_NEWCGROUP
-    )
     if is_root():
         with step("namespaces"):
-            linux.unshare(flags)
-    else:
-        with step("user and other namespaces"):
-            linux.unshare(linux.CLONE_NEWUSER | flags)
-            _map_ids(uid, gid)
+            linux.unshare(linux.CLONE_NEWPID)
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    with step("user and other namespaces"):
+        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
+        _map_ids(uid, gid)
+
+
+def leave_host() -> None:
+    """Take new namespaces; those of users and process ids are left.
+
+    Raises:
+        SandboxError: the host does not allow it.
+    """
+    with step("namespaces"):
+        linux.unshare(
+            linux.CLONE_NEWNS
+            | linux.CLONE_NEWNET
+            | linux.CLONE_NEWIPC
+            | linux.CLONE_NEWUTS
+            | linux.CLONE_NEWCGROUP
+        )
     with step("the loopback interface"):
         linux.loopback_up()
     with step("the host name"):
@@ -182,7 +190,7 @@ def _restrict_files() -> None:
     )
     read = AccessFs.READ_FILE | AccessFs.READ_DIR
     device = AccessFs.READ_FILE | AccessFs.WRITE_FILE | AccessFs.IOCTL_DEV
-    programs = [path for path in SYSTEM if Path(path).is_dir()] + readable_folders()
+    programs = [path for path in SYSTEM if Path(path).is_dir()] + READABLE
     # Not strict: an older kernel knows fewer rights, and cannot grant them either.
     rules = Landlock(strict=False).allow_all_network()
     try:

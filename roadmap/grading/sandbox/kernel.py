@@ -130,6 +130,15 @@ class Shell(ZMQInteractiveShell):
             self._transformed = raw_cell, cell
         return cell
 
+    def warm_up(self) -> None:
+        """Do once what takes longer the first time: a cell's source, value and error."""
+        super().transform_cell("0")
+        self.display_formatter.format(0)
+        try:
+            1 / 0  # noqa: B018
+        except ZeroDivisionError:
+            self.InteractiveTB.structured_traceback(*sys.exc_info())
+
 
 class Kernel(IPythonKernel):
     """ipykernel's, without what only a debugger or a person before a screen needs."""

@@ -1,9 +1,7 @@
 """Start processes in a room: from the supervisor's fork to the first line of a kernel.
 
-supervisor ── fork ─▶ builder: takes namespaces, mounts the new root
-                        └─ fork ─▶ first process (pid 1 inside): enters, gives up privileges
-                        builder ends; the first process is the supervisor's child now
-                                     └─ fork ─▶ inhabitant (pid 2): the kernel
+supervisor ── fork ─▶ first process (pid 1 inside): builds the room, gives up privileges
+                        └─ fork ─▶ inhabitant (pid 2): the kernel
 """
 
 from __future__ import annotations
@@ -80,36 +78,29 @@ def launch(room: Room, prepare: Callable[[], Inhabitant]) -> Launched:
     """Make the room and let what ``prepare`` returns live in it.
 
     ``prepare`` runs in the new namespaces, but with the host's files in sight. The
-    calling process has to be single-threaded and without children; it is made a
-    subreaper (prctl(2)).
+    calling process has to be single-threaded and without children; all that it starts
+    from now on is in the room.
 
     Raises:
         SandboxError: the isolation is not whole; nothing of it is left.
     """
-    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    isolate.number_anew()
     ours, theirs = Channel.pair()
-    parent = os.getpid()
-    builder = os.fork()
-    if builder == 0:
-        die_with(parent)
+    first = os.fork()
+    if first == 0:
         ours.close()
-        _build(room, prepare, theirs)
+        _be_first_process(theirs, _build(room, prepare, theirs))
     theirs.close()
     try:
-        isolated = _expect(ours, "isolated")
-        os.waitpid(builder, 0)
-        launched = Launched(ours, isolated.pid, *isolated.files)
-        launched.go()
-        launched.expect("armed")
+        return Launched(ours, first, *_expect(ours, "isolated").files)
     except SandboxError:
         ours.close()
         end_children()
         raise
-    return launched
 
 
 def end_children() -> None:
-    """End what this process started; a subreaper's are those of the ended ones, too."""
+    """End what this process started."""
     while children := psutil.Process().children():
         for child in children:
             child.kill()
@@ -131,9 +122,13 @@ def _expect(channel: Channel, word: str) -> Message:
     return message
 
 
-def _build(room: Room, prepare: Callable[[], Inhabitant], channel: Channel) -> NoReturn:
-    """Set up the room, start its first process in it, and be gone."""
+def _build(
+    room: Room, prepare: Callable[[], Inhabitant], channel: Channel
+) -> Inhabitant:
+    """Set up the room around this process, and be shut in."""
+    die_with_parent = linux.PR_SET_PDEATHSIG, signal.SIGKILL
     try:
+        linux.prctl(*die_with_parent)
         if room.cgroup is not None:  # before its path becomes the root of a namespace
             with step("a cgroup of its own"):
                 room.cgroup.enter()
@@ -141,31 +136,19 @@ def _build(room: Room, prepare: Callable[[], Inhabitant], channel: Channel) -> N
         with step("what the kernel needs of the host"):
             inhabitant = prepare()
         filesystem.build_root(room)
-        with step("the first process"):
-            child = os.fork()
-        if child == 0:
-            _enter(room, channel)
-            _be_first_process(channel, inhabitant)
+        filesystem.enter_root(room)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        inside = [os.open(path, flags) for path in ("/proc", HOME)]
+        isolate.restrict(room.limits)
+        linux.prctl(*die_with_parent)  # again: to be another user has undone it
+        channel.send({"isolated": True}, inside)  # fails if the parent is gone already
     except BaseException as error:
         # Whatever it is, the supervisor is told, and nothing runs with less isolation.
         line = " ".join(f"{error or type(error).__name__}".split())
         with contextlib.suppress(OSError):
             channel.send({"failed": line})
         os._exit(1)
-    os._exit(0)
-
-
-def _enter(room: Room, channel: Channel) -> None:
-    filesystem.enter_root(room)
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    inside = [os.open(path, flags) for path in ("/proc", HOME)]
-    isolate.restrict(room.limits)
-    channel.send({"isolated": True}, inside)
-    # Until the builder is gone: its death would count as the parent's.
-    if channel.receive() is None:
-        os._exit(1)
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    channel.send({"armed": True})
+    return inhabitant
 
 
 def _be_first_process(channel: Channel, inhabitant: Inhabitant) -> NoReturn:

@@ -17,7 +17,7 @@ USER, INSIDE_ID, NOBODY = "learner", 1000, 65534
 HOME = f"/home/{USER}"
 WORK = f"{HOME}/work"
 RUN = f"/run/user/{INSIDE_ID}"
-# Folders of the system, read-only. What else is seen of the host: readable_folders().
+# Folders of the system, read-only. What else is seen of the host: READABLE.
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # What may be written: where it is, and with which rights.
 SCRATCH = {
@@ -68,7 +68,7 @@ def step(name: str) -> Iterator[None]:
         raise SandboxError(f"{name}: {reason}") from error
 
 
-def readable_folders() -> list[str]:
+def _readable_folders() -> list[str]:
     """Folders of the interpreter, its packages and this one, without those inside others.
 
     They are named both as the interpreter names them and without symlinks.
@@ -86,3 +86,7 @@ def _without_nested(paths: Iterable[str]) -> list[str]:
         if not any(Path(path).is_relative_to(other) for other in kept):
             kept.append(path)
     return kept
+
+
+# Looked for once, by the fork server, and not for each room.
+READABLE = _readable_folders()

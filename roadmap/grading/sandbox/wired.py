@@ -59,7 +59,9 @@ def make(arguments: Sequence[str] = ()) -> None:
 
     That takes ten times as long as to move in, so the fork server does it once.
     """
-    KernelApp.instance().initialize([*kernel.SETTINGS, *arguments])
+    app: KernelApp = KernelApp.instance()
+    app.initialize([*kernel.SETTINGS, *arguments])
+    app.kernel.shell.warm_up()
 
 
 def forget() -> None:
@@ -86,7 +88,7 @@ class WireSession(Session):  # type: ignore[misc]  # not typed there
     wire = AnyTrait()
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(key=b"", **kwargs)
+        super().__init__(**kwargs)
         self._sending = threading.RLock()
         self._held: list[bytes] = []
         self._size, self._last = 0, 0.0
