@@ -7,7 +7,7 @@ from typing import Any
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
-from nbformat import NotebookNode, v4
+from nbformat import NotebookNode, from_dict, v4
 
 # What one message costs to keep, beside its text.
 MESSAGE_COST = 200
@@ -67,6 +67,21 @@ class Outputs(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
             return True
         return False
 
+    def output(
+        self,
+        outs: list[NotebookNode],
+        msg: dict[str, Any],
+        display_id: str | None,
+        cell_index: int,
+    ) -> NotebookNode | None:
+        """Keep an output; nbclient has the schema validated for each, which takes longest."""
+        kind, content = msg["msg_type"], msg["content"]
+        hooked = self.output_hook_stack[msg["parent_header"].get("msg_id")]
+        if hooked or self.clear_before_next_output or not _is_plain(kind, content):
+            return super().output(outs, msg, display_id, cell_index)
+        outs.append(from_dict({"output_type": kind, **content}))
+        return outs[-1]
+
     def _fits(self, kind: str, content: dict[str, Any]) -> bool:
         """Take the message off the room that is left; cut or refuse it when there is none."""
         size = MESSAGE_COST + _size(content)
@@ -89,6 +104,23 @@ class Outputs(NotebookClient):  # type: ignore[misc]  # nbclient is not typed
             content["data"] = {"text/plain": text[:KEPT_WHEN_FULL]}
             content["metadata"] = {}
         return True
+
+
+def _is_plain(kind: str, content: dict[str, Any]) -> bool:
+    """Whether nothing is in it that the schema of notebooks could find fault with."""
+    match kind, content:
+        case "stream", {"name": str(), "text": str(), **rest}:
+            return not rest
+        case "error", {"ename": str(), "evalue": str(), "traceback": [*lines], **rest}:
+            return not rest and all(isinstance(line, str) for line in lines)
+        case "execute_result", {
+            "data": {"text/plain": str(), **other},
+            "metadata": {**about},
+            "execution_count": int(count),
+            **rest,
+        }:
+            return type(count) is int and count >= 0 and not (other or about or rest)
+    return False
 
 
 def add_error(cell: NotebookNode, ename: str, evalue: str) -> None:

@@ -61,6 +61,7 @@ def make(arguments: Sequence[str] = ()) -> None:
     """
     app: KernelApp = KernelApp.instance()
     app.initialize([*kernel.SETTINGS, *arguments])
+    app.log.setLevel(app.log_level)  # or records are made that no handler takes
     app.kernel.shell.warm_up()
 
 
