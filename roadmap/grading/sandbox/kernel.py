@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -19,7 +20,8 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.compilerop import CachingCompiler
-from traitlets import DottedObjectName, Type
+from IPython.core.inputtransformer2 import TransformerManager
+from traitlets import DottedObjectName, Instance, Type
 
 from roadmap.grading.sandbox import linux, room
 from roadmap.grading.sandbox.channel import Channel
@@ -35,6 +37,9 @@ SETTINGS = (
     # failed check would show the hidden tests below it.
     "--InteractiveShell.xmode=Plain",
 )
+
+# A line with IPython's own syntax begins with a sign, assigns one, or asks.
+_SPECIAL = re.compile(r"\A\s*[%!?,;/]|=\s*[%!]|\?\s*\Z")
 
 Sockets = dict[int, socket.socket]
 
@@ -117,10 +122,37 @@ class Stream(OutStream):
             super().flush()  # type: ignore[no-untyped-call]
 
 
-class Shell(ZMQInteractiveShell):
-    """ipykernel's, which has each cell transformed twice: once to see if it awaits."""
+class Transformers(TransformerManager):  # type: ignore[misc]  # not typed there
+    """IPython's, but only what may hold a magic or a question is cut into tokens."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._known = list(self.token_transformers)
+
+    def do_token_transforms(self, lines: list[str]) -> list[str]:
+        known = self.token_transformers == self._known
+        if known and not any(map(_SPECIAL.search, lines)):
+            return lines
+        transformed: list[str] = super().do_token_transforms(lines)
+        return transformed
+
+
+class Shell(ZMQInteractiveShell):
+    """ipykernel's, which has each cell transformed and compiled twice to see if it awaits."""
+
+    input_transformer_manager = Instance(Transformers, ())
     _transformed: tuple[str, str] | None = None
+
+    def should_run_async(
+        self, raw_cell: str, *, transformed_cell: str | None = None, **kwargs: Any
+    ) -> bool:
+        cell = transformed_cell or ""
+        if "await" not in cell and "async" not in cell:
+            return False
+        is_async: bool = super().should_run_async(
+            raw_cell, transformed_cell=transformed_cell, **kwargs
+        )
+        return is_async
 
     def transform_cell(self, raw_cell: str) -> str:
         if self._transformed and self._transformed[0] == raw_cell:
@@ -132,7 +164,7 @@ class Shell(ZMQInteractiveShell):
 
     def warm_up(self) -> None:
         """Do once what takes longer the first time: a cell's source, value and error."""
-        super().transform_cell("0")
+        super().transform_cell("%pwd")
         self.display_formatter.format(0)
         try:
             1 / 0  # noqa: B018
