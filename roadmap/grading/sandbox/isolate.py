@@ -85,10 +85,8 @@ def number_anew() -> None:
         with step("namespaces"):
             linux.unshare(linux.CLONE_NEWPID)
         return
-    uid, gid = os.geteuid(), os.getegid()
     with step("user and other namespaces"):
-        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
-        _map_ids(uid, gid)
+        _take_user_namespace(linux.CLONE_NEWPID)
 
 
 def leave_host() -> None:
@@ -111,8 +109,10 @@ def leave_host() -> None:
         socket.sethostname("sandbox")
 
 
-def _map_ids(uid: int, gid: int) -> None:
-    """Be INSIDE_ID in the new user namespace; user_namespaces(7)."""
+def _take_user_namespace(others: int = 0) -> None:
+    """Be INSIDE_ID in a new user namespace; user_namespaces(7)."""
+    uid, gid = os.geteuid(), os.getegid()
+    linux.unshare(linux.CLONE_NEWUSER | others)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{INSIDE_ID} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{INSIDE_ID} {gid} 1")
@@ -126,9 +126,12 @@ def restrict(limits: Limits) -> None:
     """
     with step("the priority for the out-of-memory killer"):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    if is_root():
-        with step("the user"):
+    with step("the user"):
+        if is_root():
             _become_nobody()
+        # The room was made from another: privileges over it end here, and the limit of
+        # processes counts only those of this one, not the supervisor.
+        _take_user_namespace()
     with step("no nested user namespaces"):
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
     with step("resource limits"):
@@ -146,16 +149,14 @@ def restrict(limits: Limits) -> None:
 
 
 def _become_nobody() -> None:
-    """Be an unprivileged user with a user namespace of its own, in a room that root made."""
+    """Be an unprivileged user, in a room that root made, who may make a user namespace."""
     os.setgroups([])
     linux.prctl(linux.PR_SET_KEEPCAPS, 1)
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
     # Some systems let only the privileged make a user namespace with rights in it.
     linux.raise_capabilities()
-    linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or the files below are root's
-    linux.unshare(linux.CLONE_NEWUSER)
-    _map_ids(NOBODY, NOBODY)
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or its files in /proc are root's
 
 
 def _set_limits(limits: Limits) -> None:
