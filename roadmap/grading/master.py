@@ -43,9 +43,13 @@ class MasterNotebook:
     released: tuple[str, ...] = ()
     vocabulary: Vocabulary = Vocabulary()
 
+    def to_dict(self) -> dict[str, Any]:
+        """The notebook as JSON can have it."""
+        return vars(self) | {"vocabulary": vars(self.vocabulary)}
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MasterNotebook:
-        """What :func:`dataclasses.asdict` and JSON made of one."""
+        """What :meth:`to_dict` and JSON made of one."""
         return cls(
             data["name"],
             data["kernelspec"],

@@ -54,6 +54,8 @@ def kill_descendants(pid: int) -> bool:
 
     They are stopped before they are killed, or a fork bomb would be faster.
     """
+    if pid == os.getpid() and _reap():
+        return False  # to look through all processes of the machine takes longer
     found = False
     for _ in range(MAX_ROUNDS):
         below = [p for p in descendants(pid) if not _is_zombie(p)]
@@ -86,7 +88,11 @@ def _is_zombie(process: psutil.Process) -> bool:
         return True
 
 
-def _reap() -> None:
-    with suppress(ChildProcessError):
+def _reap() -> bool:
+    """Let go of this process's children that have ended; tells if that was all of them."""
+    try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+    except ChildProcessError:
+        return True
+    return False

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -55,13 +55,16 @@ def load_master(
     if known is not None and {nb.name for nb in known} == set(registered):
         return _master(assignment, known)
     notebooks = _register(course, assignment, gradebook)
-    data = {"digest": digest, "notebooks": [asdict(notebook) for notebook in notebooks]}
+    data = {
+        "digest": digest,
+        "notebooks": [notebook.to_dict() for notebook in notebooks],
+    }
     write_text(record, json.dumps(data))
     return _master(assignment, notebooks)
 
 
 def _master(assignment: str, notebooks: list[MasterNotebook]) -> Master:
-    text = json.dumps([asdict(notebook) for notebook in notebooks], sort_keys=True)
+    text = json.dumps([notebook.to_dict() for notebook in notebooks], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Master(
         assignment, {notebook.name: notebook for notebook in notebooks}, digest

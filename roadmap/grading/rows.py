@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,10 +83,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """The row of ``roadmap grade --json``."""
-        return {
-            **asdict(self),
-            "cells": {name: asdict(c) for name, c in self.cells.items()},
-        }
+        return vars(self) | {"cells": {name: vars(c) for name, c in self.cells.items()}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Row:

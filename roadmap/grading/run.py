@@ -155,6 +155,9 @@ class _Run:
         self._scratch = scratch
         self._course = course
         self._master = master
+        self._graded_cells = {
+            name: _graded_cells(notebook) for name, notebook in master.notebooks.items()
+        }
         self._known = known
         self._settings = replace(course.execute_settings(), sandbox=engine.sandbox)
         source = course.source(master.assignment)
@@ -321,7 +324,9 @@ class _Run:
         return Job(
             **make_folders(scratch, self._master.assignment),
             notebooks=notebooks,
-            masters={name: asdict(self._master.notebooks[name]) for name in notebooks},
+            masters={
+                name: self._master.notebooks[name].to_dict() for name in notebooks
+            },
             settings=asdict(self._settings),
             prove=self._course.grader.prove,
             unprovable=self._unprovable,
@@ -332,7 +337,7 @@ class _Run:
     ) -> Row:
         cells = {
             name: _cell_score(cell_kind, points, result, name)
-            for name, (cell_kind, points) in _graded_cells(notebook).items()
+            for name, (cell_kind, points) in self._graded_cells[notebook.name].items()
         }
         return Row.of(
             student,

@@ -200,7 +200,7 @@ def _as_it_is_now(nb: NotebookNode, job: Job) -> Iterator[tuple[NotebookNode, Pa
 
 def _write(nb: NotebookNode, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
-    text = json.dumps(nb, ensure_ascii=False, indent=1)
+    text = json.dumps(nb, ensure_ascii=False)  # ten times as fast as with an indent
     temporary.write_text(text, encoding="utf-8", errors="replace")
     temporary.replace(path)
 
