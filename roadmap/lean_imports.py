@@ -13,7 +13,6 @@ With it nbgrader is imported in half of the time, because what is never used is 
 from __future__ import annotations
 
 import ast
-import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -100,5 +99,3 @@ class _Finder(PathFinder):
 for _name in _FORMATS:
     sys.modules.setdefault(_name, None)  # type: ignore[arg-type]  # "not installed"
 sys.meta_path.insert(0, _Finder)
-# Imports make much and leave nothing to collect.
-gc.set_threshold(100_000)
