@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +21,12 @@ from nbgrader.api import (
     InvalidEntry,
     MissingEntry,
     Notebook,
+    SubmittedNotebook,
 )
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SAWarning, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import selectinload
 
 from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
@@ -216,13 +217,12 @@ class ClassGradebook:
         by_name = {row.notebook: row for row in rows}
         with database_errors(self._course, self._db):
             self._db.update_or_create_student(student)
-            with warnings.catch_warnings():
-                # How nbgrader adds one makes SQLAlchemy warn; the result is right all the same.
-                warnings.simplefilter("ignore", SAWarning)
+            # Or each question that nbgrader has while it makes one would write half of it.
+            with self._db.db.no_autoflush:
                 submission = self._db.update_or_create_submission(
                     assignment, student, timestamp=timestamp
                 )
-            # In sight, so that each mark finds its cell without a query of its own.
+            # In sight, so that no mark needs a query of its own, nor its cell or its notebook.
             cells = (
                 self._db.db.query(BaseCell)
                 .join(Notebook)
@@ -230,8 +230,17 @@ class ClassGradebook:
                 .filter(Assignment.name == assignment)
                 .all()
             )
+            notebooks = (
+                self._db.db.query(SubmittedNotebook)
+                .options(
+                    selectinload(SubmittedNotebook.grades),
+                    selectinload(SubmittedNotebook.comments),
+                )
+                .filter(SubmittedNotebook.assignment_id == submission.id)
+                .all()
+            )
             with self._db.db.no_autoflush:
-                for notebook in submission.notebooks:
+                for notebook in notebooks:
                     row = by_name[notebook.name]
                     _write_notebook(notebook, row, unanswered.get(notebook.name, ()))
                     notebook.late_submission_penalty = None
