@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import roadmap.lean_imports  # noqa: F401
+from roadmap.lean_imports import uncollected
 
 # isort: split
 
@@ -134,8 +134,14 @@ def check(lessons: tuple[str, ...], work: Path | None, json_file: Path | None) -
         (phase.name, lesson.name): lesson for phase, lesson in course.select(lessons)
     }
     with head_start(), _progress("check", None) as (bar, task):
-        from roadmap.grading import check_own_work, write_rows
-        from roadmap.grading.own_work import describe, judged, notebook, unanswered
+        with uncollected():
+            from roadmap.grading import check_own_work, write_rows
+            from roadmap.grading.own_work import (
+                describe,
+                judged,
+                notebook,
+                unanswered,
+            )
 
         rows = check_own_work(
             root,
@@ -374,8 +380,9 @@ def grade(
 
     # nbgrader takes long to import: what has its own processes starts before that.
     with nullcontext() if no_sandbox or scheduler else head_start():
-        from roadmap.grading import grade as grade_class
-        from roadmap.grading import write_rows
+        with uncollected():
+            from roadmap.grading import grade as grade_class
+            from roadmap.grading import write_rows
 
         with _progress("grade", None) as (bar, task):
             rows = grade_class(
