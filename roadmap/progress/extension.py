@@ -214,5 +214,6 @@ def _place(shell: InteractiveShell, trace: TracebackType) -> list[str]:
     for frame in reversed(cells):
         if frame.filename != cells[0].filename:
             kind, name = shell.compile.format_code_name(frame.filename)
-            return [f"{kind} {name}, line {frame.lineno}:    {frame.line}"]
+            # Two lines: VS Code makes a link of the first and drops what follows in it.
+            return [f"{kind} {name}, line {frame.lineno}:", f"    {frame.line}"]
     return []

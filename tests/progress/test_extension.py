@@ -402,11 +402,11 @@ def test_an_error_in_the_learners_code_names_its_line(
     run(kernel, "carts = carts()", "b")
     (error, below), _ = run(kernel, CART_CHECK, "test-carts")
 
-    what, where = error["traceback"]
-    assert what == "TypeError: unsupported operand type(s) for +: 'int' and 'str'"
-    assert where == "Cell In[2], line 3:    return 1 + &#x27;&#x27;".replace(
-        "&#x27;", "'"
-    )
+    assert error["traceback"] == [
+        "TypeError: unsupported operand type(s) for +: 'int' and 'str'",
+        "Cell In[2], line 3:",
+        "    return 1 + ''",
+    ]
     assert "In[2], line 3" in below["data"]["text/html"]
 
 
