@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,9 @@ class ChecklistView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         text = f"{as_table(self.overview())}\n\n{self._notice}".rstrip()
-        return bundle and {**bundle, "text/plain": text}
+        # Where nothing draws widgets, VS Code cuts plain text after thirty lines, and HTML not.
+        page = f"<pre>{escape(text)}</pre>"
+        return bundle and {**bundle, "text/html": page, "text/plain": text}
 
 
 def current_view() -> ChecklistView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def test_it_is_a_widget_and_carries_the_table_as_text(
     today = store.today()
     shown = Overview.build(course, store.read(), Mistakes(), today)
     assert bundle["text/plain"] == as_table(shown)
+    assert unescape(bundle["text/html"]) == f"<pre>{as_table(shown)}</pre>"
 
 
 def test_phases_lessons_and_exercises_are_shown_with_points(
