@@ -18,15 +18,34 @@ from roadmap.lessons.work import DELIVERED
 LEARNER = Path(__file__).parents[2] / "jupyterlab" / "learner"
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_it_answers(
+    server: subprocess.Popen[bytes], address: str, log: Path
+) -> None:
+    """Give the server a minute; what it wrote to ``log`` is said when it does not come."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310
+                return
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
 @pytest.fixture
 def jupyterlab(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
     """Starts JupyterLab on a folder and gives its address; all of them end with the test."""
     servers: list[subprocess.Popen[bytes]] = []
 
     def start(root: Path) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port, log = free_port(), tmp_path / "jupyterlab.log"
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         environment = os.environ | {
@@ -49,24 +68,15 @@ def jupyterlab(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
             "--IdentityProvider.token=",
             f"--ServerApp.root_dir={root}",
         ]
-        with (tmp_path / "jupyterlab.log").open("ab") as log:
+        with log.open("ab") as out:
             servers.append(
                 subprocess.Popen(
-                    command, cwd=root, env=environment, stdout=log, stderr=log
+                    command, cwd=root, env=environment, stdout=out, stderr=out
                 )
             )
         address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{address}/api/status", timeout=5):  # noqa: S310
-                    return address
-            except OSError:
-                assert servers[-1].poll() is None, (
-                    tmp_path / "jupyterlab.log"
-                ).read_text()
-                time.sleep(0.2)
-        raise AssertionError((tmp_path / "jupyterlab.log").read_text())
+        wait_until_it_answers(servers[-1], f"{address}/api/status", log)
+        return address
 
     yield start
     for server in servers:
