@@ -76,6 +76,9 @@ def other_value(value: Any, number: int, text: str) -> Any:
     return text if more else value
 
 
+_OTHER_VALUE = inspect.getsource(other_value).replace(": Any", "").replace("-> Any", "")
+
+
 class Twins(NamedTuple):
     """What a check's twins are; honest work passes one and fails the other."""
 
@@ -236,8 +239,7 @@ class _Turner(ast.NodeTransformer):
     def turned(self) -> str:
         """The twin's source: what it needs, the turned check, and what is to be thought of it."""
         look = self._look
-        needs = inspect.getsource(other_value).replace("other_value", look.other)
-        needs = needs.replace(": Any", "").replace("-> Any", "")
+        needs = _OTHER_VALUE.replace("other_value", look.other)
         check = ast.unparse(ast.fix_missing_locations(self.visit(self._tree)))
         end = f"assert [all, any][{look.number} > 0]({look.seen})"
         return f"{needs}\n\n{look.seen} = []\n{check}\n{end}"
