@@ -48,29 +48,32 @@ class Run {
 
   async take({ type, content }) {
     if (content.execution_count) this.execution.executionOrder = content.execution_count;
-    if (type === "stream") await this.append(content);
-    else if (type === "error") await this.append(asError(content));
+    if (type === "clear_output") await this.clear(content.wait);
+    else if (type === "update_display_data") await this.update(content);
+    else if (type === "stream") await this.appendText(content);
     else if (type === "display_data" || type === "execute_result")
       await this.append(asRich(type, content), content.transient?.display_id);
-    else if (type === "update_display_data") await this.update(content);
-    else if (type === "clear_output") await this.clear(content.wait);
-    if (type === "error") this.failed = true;
+    else if (type === "error") {
+      this.failed = true;
+      await this.append(asError(content));
+    }
   }
 
-  async append(what, displayId) {
+  async append(output, displayId) {
     if (this.clearFirst) await this.clear(false);
-    if (what.name) return this.appendText(what);
     this.stream = undefined;
-    if (displayId) this.displays.set(displayId, what);
-    await this.execution.appendOutput(what);
+    if (displayId) this.displays.set(displayId, output);
+    await this.execution.appendOutput(output);
   }
 
   /** Text goes on where the last text of the same stream ended. */
   async appendText({ name, text }) {
+    if (this.clearFirst) await this.clear(false);
     const item = vscode.NotebookCellOutputItem[name](text);
     if (this.stream?.name === name) return this.execution.appendOutputItems(item, this.stream.output);
-    this.stream = { name, output: new vscode.NotebookCellOutput([item], { outputType: "stream" }) };
-    await this.execution.appendOutput(this.stream.output);
+    const output = new vscode.NotebookCellOutput([item], { outputType: "stream" });
+    await this.append(output);
+    this.stream = { name, output };
   }
 
   async update(content) {
