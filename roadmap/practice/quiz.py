@@ -117,7 +117,12 @@ class Quiz(ipywidgets.HTML):  # type: ignore[misc]
         self._text = _text(name, questions)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super()._repr_mimebundle_(**kwargs), "text/plain": self._text}
+        # Where nothing draws widgets, VS Code cuts plain text after thirty lines, and HTML not.
+        other = {
+            "text/html": f"<pre>{html.escape(self._text)}</pre>",
+            "text/plain": self._text,
+        }
+        return {**super()._repr_mimebundle_(**kwargs), **other}
 
 
 def quiz(name: str, answers: str | None = None) -> Quiz | None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,7 @@ def test_the_plain_text_asks_without_answering(folder: Path) -> None:
         "\n"
         'To answer, give a letter for each question: quiz("recap", answers="AA")'
     )
+    assert bundle["text/html"] == f"<pre>{escape(bundle['text/plain'])}</pre>"
 
 
 @pytest.mark.parametrize("answers", ["BB", "b b"])
