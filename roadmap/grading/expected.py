@@ -23,21 +23,18 @@ def origins(
     """The statements that give each assert in ``asserts``, an `id`, its expected values.
 
     They are by name; a name that is not only compared, or may hold what an answer has
-    made, is not among them. One that is bound once, to a literal, always is.
+    made, or something else by then, is not among them.
     """
-    found: dict[int, Mapping[str, Origin]] = {}
-    _follow(tree.body, {}, asserts, found)
-    own = _authors(tree)
-    usable = own & _only_compared(tree)
-    once = _bound_once(tree)
-
-    def is_expected(name: str, origin: Origin) -> bool:
-        literal = isinstance(origin, ast.Assign) and is_literal(origin.value)
-        return name in usable or (literal and name in once)
-
+    seen = _Seen(asserts)
+    seen.follow(tree.body, {}, ())
+    usable = (_authors(tree) & _only_compared(tree)) - _bound_otherwise(tree)
     return {
-        place: {name: at for name, at in names.items() if is_expected(name, at)}
-        for place, names in found.items()
+        place: {
+            name: origin
+            for name, origin in names.items()
+            if name in usable and seen.surely_binds(name, place)
+        }
+        for place, names in seen.origins.items()
     }
 
 
@@ -50,32 +47,57 @@ def is_literal(node: ast.expr) -> bool:
     return True
 
 
-def _follow(
-    body: Iterable[ast.stmt],
-    names: dict[str, Origin],
-    asserts: Collection[int],
-    found: dict[int, Mapping[str, Origin]],
-) -> None:
-    """Note for each assert which statement has last bound each name, reading downwards."""
-    for node in body:
-        match node:
-            case ast.Assert() if id(node) in asserts:
-                found[id(node)] = dict(names)
-            case ast.Assign(targets=[ast.Name(id=name)]):
-                names[name] = node
-            case ast.For():
-                bound: dict[str, Origin] = dict.fromkeys(_stored(node.target), node)
-                _follow(node.body, names | bound, asserts, found)
-            case _:
-                for block in _blocks(node):
-                    _follow(block, dict(names), asserts, found)
+_Place = tuple[int, ...]  # the blocks that a statement stands in, from the outermost
+
+
+class _Seen:
+    """What has bound a name last, for each assert, reading downwards."""
+
+    def __init__(self, asserts: Collection[int]) -> None:
+        self.origins: dict[int, Mapping[str, Origin]] = {}
+        self._asserts = asserts
+        self._asserted: dict[int, tuple[_Place, int]] = {}
+        self._bound: dict[str, list[tuple[_Place, int]]] = {}
+
+    def follow(
+        self, body: Iterable[ast.stmt], names: dict[str, Origin], place: _Place
+    ) -> None:
+        """Read a block, before which ``names`` were bound."""
+        for node in body:
+            where = place, node.lineno
+            match node:
+                case ast.Assert() if id(node) in self._asserts:
+                    self.origins[id(node)] = dict(names)
+                    self._asserted[id(node)] = where
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    names[name] = node
+                    self._bound.setdefault(name, []).append(where)
+                case ast.For():
+                    bound: dict[str, Origin] = dict.fromkeys(_stored(node.target), node)
+                    for name in bound:
+                        self._bound.setdefault(name, []).append(where)
+                    names |= bound
+                    for block in _blocks(node):
+                        self.follow(block, dict(names), (*place, id(block)))
+                case _:
+                    for block in _blocks(node):
+                        self.follow(block, dict(names), (*place, id(block)))
+
+    def surely_binds(self, name: str, place: int) -> bool:
+        """Whether no other statement can have bound the name since, in another block."""
+        blocks, line = self._asserted[place]
+        return all(
+            blocks[: len(others)] == others and (at < line or not others)
+            for others, at in self._bound[name]
+        )
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
     """The statements in a compound one."""
     for _, value in ast.iter_fields(node):
         parts = value if isinstance(value, list) else []
-        yield [part for part in parts if isinstance(part, ast.stmt)]
+        if parts and isinstance(parts[0], ast.stmt):
+            yield parts
         for part in parts:
             if isinstance(part, (ast.ExceptHandler, ast.match_case)):
                 yield part.body
@@ -165,7 +187,7 @@ def _only_compared(tree: ast.Module) -> set[str]:
                 used.append(name)
             case ast.Assert(test=test):
                 visit_test(test)
-            case ast.Raise() | ast.JoinedStr():
+            case ast.Raise():
                 pass
             case _:
                 for child in ast.iter_child_nodes(node):
@@ -187,6 +209,33 @@ def _only_compared(tree: ast.Module) -> set[str]:
     return _stored(tree).difference(used)
 
 
-def _bound_once(tree: ast.Module) -> set[str]:
-    names = [name for bound, _ in _bindings(tree) for name in bound]
-    return {name for name in names if names.count(name) == 1}
+def _bound_otherwise(tree: ast.Module) -> set[str]:
+    """Names that are bound by more than plain assignments and loops."""
+    plain = {id(target) for node in ast.walk(tree) for target in _plain_targets(node)}
+    names = _parameters(tree)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if (
+                id(node) not in plain
+            ):
+                names.add(name)
+            case ast.Global(names=declared) | ast.Nonlocal(names=declared):
+                names.update(declared)
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                names.add(name)
+            case ast.MatchMapping(rest=str(name)) | ast.ExceptHandler(name=str(name)):
+                names.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.alias(name=name, asname=other):
+                names.add(other or name)
+    return names
+
+
+def _plain_targets(node: ast.AST) -> list[ast.AST]:
+    match node:
+        case ast.Assign(targets=[ast.Name() as target]):
+            return [target]
+        case ast.For(target=target):
+            return list(ast.walk(target))
+    return []

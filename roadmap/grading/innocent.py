@@ -149,19 +149,26 @@ def vocabulary(
     fields = {
         name for tree in trees for call in _named_tuples(tree) for name in _fields(call)
     }
-    withheld = {name for source in checks for name in _globals(_python(source))[1]}
-    withheld -= {name for source in stubs for name in _globals(_python(source))[1]}
-    names = _usable(trees, Vocabulary(modules=modules, fields=tuple(fields)))
+    names, barred = _usable(trees, Vocabulary(modules=modules, fields=tuple(fields)))
+    asked = [_globals(_python(source)) for source in checks]
+    of_checks = {name for _, bound in asked for name in bound}
+    answers = {name for source in stubs for name in _globals(_python(source))[1]}
+    guarded = {name for read, _ in asked for name in read} & (
+        names | barred | of_checks
+    )
     return Vocabulary(
         tuple(sorted(names)),
         {name: module for name, module in modules.items() if name in names},
         tuple(sorted(fields)),
-        tuple(sorted(withheld)),
+        tuple(sorted((of_checks | barred) - answers)),
+        tuple(sorted(guarded - answers)),
     )
 
 
-def _usable(trees: Sequence[ast.Module], words: Vocabulary) -> set[str]:
-    """Global names whose every binding is in the list, and so is what that uses."""
+def _usable(
+    trees: Sequence[ast.Module], words: Vocabulary
+) -> tuple[set[str], set[str]]:
+    """Global names whose every binding is in the list, as is what that uses; and the others."""
     reader = _Reader(trees, words)
     names: set[str] = set()
     barred: set[str] = set()
@@ -177,7 +184,7 @@ def _usable(trees: Sequence[ast.Module], words: Vocabulary) -> set[str]:
         name for read, bound in harmless if read & barred for name in bound - barred
     }:
         barred |= more
-    return names - barred
+    return names - barred, barred
 
 
 def _python(source: str) -> str:
@@ -228,6 +235,7 @@ def cannot_forge(nb: NotebookNode, master: MasterNotebook, folder: Path) -> bool
     if any(path.suffix in _IMPORTABLE for path in folder.rglob("*")):
         return False
     own: list[ast.Module] = []
+    words = master.vocabulary
     try:
         for source, program in _own_code(nb, master):
             own.append(ast.parse(source))
@@ -235,9 +243,12 @@ def cannot_forge(nb: NotebookNode, master: MasterNotebook, folder: Path) -> bool
                 continue  # its names are its own
             if _may_be_magic(own[-1], source):
                 return False
-            if not _globals(source)[0].isdisjoint(master.vocabulary.withheld):
+            read, bound = _globals(source)
+            if not read.isdisjoint(words.withheld) or not bound.isdisjoint(
+                words.guarded
+            ):
                 return False
-        return _all_allowed(own, master.vocabulary)
+        return _all_allowed(own, words)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
 
@@ -266,7 +277,9 @@ def _may_be_magic(tree: ast.Module, source: str) -> bool:
     match tree.body[0]:
         case ast.Expr(ast.Call(func=ast.Name(id=name))):
             return name not in _BUILTINS
-        case ast.Expr():
+        case ast.Assign(targets=[ast.Name() | ast.Tuple(), *_]):
+            return False
+        case ast.Expr() | ast.Assign() | ast.AnnAssign() | ast.AugAssign():
             return True
     return False
 
@@ -345,16 +358,19 @@ class _Reader:
     def _but_names_of_their_own(self, tree: ast.AST) -> Iterator[ast.AST]:
         """All nodes, but what is allowed in one place only.
 
-        That are the name in `type(x)`, since with more arguments `type` makes classes,
-        as `namedtuple` does, and the module in `math.pi`, whose other attributes lead
+        That are the name in `type(x) is int`, since what `type` gives makes classes, as
+        `namedtuple` does, and the module in `math.pi`, whose other attributes lead
         anywhere.
         """
-        allowed: set[ast.AST] = set()
+        allowed: set[ast.AST | None] = set()
         for node in ast.walk(tree):
             match node:
-                case ast.Call(ast.Name(id="type") as name, [argument], []):
-                    if not isinstance(argument, ast.Starred):
-                        allowed.add(name)
+                case ast.Compare(left=left, comparators=others):
+                    allowed.update(map(_asked_type, [left, *others]))
+                case ast.Call(ast.Name(id="print"), shown):
+                    allowed.update(map(_asked_type, shown))
+                case ast.Attribute(value, "__name__"):
+                    allowed.add(_asked_type(value))
                 case ast.Call() if _is_plain_named_tuple(node):
                     allowed.update(ast.walk(node.func))
                 case ast.Attribute(ast.Name(id=module) as name, attribute, ast.Load()):
@@ -371,6 +387,8 @@ class _Reader:
                 return name in self._errors
             case ast.FunctionDef(decorator_list=[_, *_]):
                 return False
+            case ast.Try(finalbody=last):
+                return not any(map(_leaves, last))  # which would end an error
             case ast.Name(id=name, ctx=ast.Load()):
                 return name in self._known and name not in self._modules
             case ast.Attribute(attr=name, ctx=context):
@@ -405,6 +423,19 @@ def _errors(own: Iterable[ast.Module]) -> set[str]:
                 if kinds and kinds <= known | errors and plain and bound[name] == 1:
                     errors.add(name)
     return errors
+
+
+def _leaves(node: ast.stmt) -> bool:
+    leaving = (ast.Return, ast.Break, ast.Continue)
+    return any(isinstance(part, leaving) for part in ast.walk(node))
+
+
+def _asked_type(node: ast.expr) -> ast.Name | None:
+    """The name `type` in `type(x)`."""
+    match node:
+        case ast.Call(ast.Name(id="type") as name, [argument], []):
+            return None if isinstance(argument, ast.Starred) else name
+    return None
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -17,14 +17,16 @@ class Vocabulary:
     """What a learner's code finds of the author's in its notebook.
 
     ``names`` are bound there, ``modules`` those that are a module's, ``fields`` the
-    attributes of its named tuples. ``withheld`` are names that a check binds, to what it
-    compares answers with, perhaps.
+    attributes of its named tuples. ``withheld`` are names not to be read: a check binds
+    them, to what it compares answers with, perhaps, or the author to what could do
+    anything. ``guarded`` are names not to be bound: a check relies on them.
     """
 
     names: tuple[str, ...] = ()
     modules: Mapping[str, str] = field(default_factory=dict)
     fields: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
+    guarded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

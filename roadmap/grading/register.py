@@ -19,7 +19,7 @@ from roadmap.grading.gradebook import ClassGradebook, database_errors
 from roadmap.grading.master import MasterNotebook
 from roadmap.grading.rows import write_text
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)

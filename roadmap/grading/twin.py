@@ -18,11 +18,12 @@ are turned, where there are some, because their text is not known to learners.
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import random
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
@@ -55,28 +56,51 @@ def other_value(value: Any, number: int, text: str) -> Any:
 
     With 0 as ``number`` it is the value again.
     """
-    more = [text][:number]
+    if number < 1:
+        return value
     if isinstance(value, bool):
-        return value is not bool(more)
+        return not value
     if isinstance(value, (int, float, complex)):
-        other = value + number  # of a large float it may be the same
-        return text if more and other == value else other
+        # Far enough for any tolerance; of what is infinite it is the same.
+        other = value + number * (1000 + abs(value))
+        return text if other == value else other
     if isinstance(value, str):
-        return value + "".join(more)
+        return value + text
     if isinstance(value, bytes):
-        return value + "".join(more).encode()
+        return value + text.encode()
     if isinstance(value, list):
-        return [*value, *more]
+        return [*value, text]
     if isinstance(value, tuple):
-        return (*value, *more)
+        return (*value, text)
     if isinstance(value, dict):
-        return {**value, **dict.fromkeys(more, text)}
+        return {**value, text: text}
     if isinstance(value, (set, frozenset)):
-        return {*value, *more}
-    return text if more else value
+        return {*value, text}
+    return text
 
 
-_OTHER_VALUE = inspect.getsource(other_value).replace(": Any", "").replace("-> Any", "")
+class _Qualified(ast.NodeTransformer):
+    """Has builtins fetched from their module: a learner may have a name like one of them."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if hasattr(builtins, node.id):
+            return ast.Attribute(ast.Name("builtins", ast.Load()), node.id, ast.Load())
+        return node
+
+
+def _as_text(function: Callable[..., Any]) -> str:
+    """A function's source, for a namespace of which nothing is known."""
+    tree = ast.parse(inspect.getsource(function))
+    (definition,) = tree.body
+    assert isinstance(definition, ast.FunctionDef)  # noqa: S101  # nothing else is handed in
+    definition.returns = None
+    for argument in definition.args.args:
+        argument.annotation = None
+    del definition.body[0]  # the docstring
+    return ast.unparse(ast.fix_missing_locations(_Qualified().visit(tree)))
+
+
+_OTHER_VALUE = _as_text(other_value)
 
 
 class Twins(NamedTuple):
@@ -216,11 +240,15 @@ class _Look:
     text: str
     other: str
     seen: str
+    builtins: str
 
     @classmethod
     def by(cls, chance: random.Random) -> _Look:
-        number, text = chance.randint(11, 97), _word(chance, 9)
-        return cls(number, text, f"_{_word(chance, 7)}", f"_{_word(chance, 7)}")
+        number, text = (
+            chance.randint(11, 97),
+            _word(chance, 6) + _word(chance, 3).upper(),
+        )
+        return cls(number, text, *(f"_{_word(chance, 7)}" for _ in range(3)))
 
 
 class _Turner(ast.NodeTransformer):
@@ -239,9 +267,12 @@ class _Turner(ast.NodeTransformer):
     def turned(self) -> str:
         """The twin's source: what it needs, the turned check, and what is to be thought of it."""
         look = self._look
-        needs = _OTHER_VALUE.replace("other_value", look.other)
+        needs = f"import builtins\n{_OTHER_VALUE}".replace("other_value", look.other)
+        needs = needs.replace("import builtins", f"import builtins as {look.builtins}")
+        needs = needs.replace("builtins.", f"{look.builtins}.")
         check = ast.unparse(ast.fix_missing_locations(self.visit(self._tree)))
-        end = f"assert [all, any][{look.number} > 0]({look.seen})"
+        # The positive one ends where a condition is false, or was not forged here either.
+        end = f"assert [_ for _ in {look.seen} if _] or {look.number} < 1"
         return f"{needs}\n\n{look.seen} = []\n{check}\n{end}"
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
@@ -307,7 +338,7 @@ class _Turner(ast.NodeTransformer):
         look = self._look
         frame = (
             f"try:\n    pass\n    {look.seen}.append(1)\n"
-            f"except BaseException:\n    if {look.number} < 1:\n        raise"
+            f"except:\n    if {look.number} < 1:\n        raise"
         )
         (attempt,) = ast.parse(frame).body
         attempt.body[0] = node  # type: ignore[attr-defined]
@@ -315,7 +346,9 @@ class _Turner(ast.NodeTransformer):
 
     def _want_another(self, call: ast.Call) -> None:
         """Have a call want an exception that nothing raises."""
-        never = f"type({self._look.text!r}, (Exception,), {{}})"
+        look = self._look
+        error = f"{look.builtins}.Exception"
+        never = f"{look.builtins}.type({look.text!r}, ({error},), {{}})"
         wanted = f"[0, {never}][{self._look.number} > 0] or 0"
         choice = ast.parse(wanted, mode="eval").body
         choice.values[1] = call.args[0]  # type: ignore[attr-defined]
@@ -346,9 +379,12 @@ class _Turner(ast.NodeTransformer):
                 return self._call(body, body, sides)
         names = pairwise(string.ascii_letters[: len(sides)])
         pairs = list(zip(names, map(type, test.ops), strict=True))
-        yes = [_compared(a, op, b) for (a, b), op in pairs]
-        no = [_compared(a, _OPPOSITE[op], b) for (a, b), op in pairs]
-        return self._call(" and ".join(yes), " or ".join(no), sides)
+        holds = " and ".join(_compared(a, op, b) for (a, b), op in pairs)
+        fails = " or ".join(_compared(a, _OPPOSITE[op], b) for (a, b), op in pairs)
+        if not any(map(_is_constant, sides)):
+            # Two objects of a learner's: that the opposite operator is right is not asked.
+            holds, fails = f"(not ({holds})) is False", f"(not ({holds})) is True"
+        return self._call(holds, fails, sides)
 
     def _turn_equal(self, left: ast.expr, right: ast.expr) -> ast.expr:
         equal: list[ast.cmpop] = [ast.Eq()]
@@ -380,7 +416,8 @@ class _Turner(ast.NodeTransformer):
             arguments = [value, ast.Constant(number), ast.Constant(text)]
             return ast.Call(function, arguments, [])
         other = other_value(ast.literal_eval(value), number, text)
-        return ast.parse(repr(other), mode="eval").body
+        written = ast.parse(repr(other), mode="eval").body
+        return written if is_literal(written) else ast.Constant(other)
 
     def _call(self, holds: str, fails: str, sides: list[ast.expr]) -> ast.expr:
         """Evaluate the sides once, as a, b, …, then that ``holds`` is true, and ``fails`` too.
@@ -392,6 +429,10 @@ class _Turner(ast.NodeTransformer):
         body = holds if holds == fails else f"({holds}) and ({more})"
         function = ast.parse(f"(lambda {names}: {body})", mode="eval").body
         return ast.Call(function, sides, [])
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return not any(isinstance(part, (ast.Name, ast.Call)) for part in ast.walk(node))
 
 
 def _is_truth(node: ast.expr) -> bool:

@@ -34,12 +34,15 @@ def closed(day):
     return day in shop
 class Sale:
     pass
+def assert_price(got, wanted):
+    assert got == wanted
 """
 STUB = "sold = 0\nraise NotImplementedError()"
 CHECK = """import ctypes
 for given, expected in [(1, 2)]:
     local = (lambda given: given)(expected)
     assert f(given) == expected
+assert_price(f(3), 6)
 def right(given):
     global total, sold
     sold = 0
@@ -86,6 +89,8 @@ INNOCENT = {
         "def f(expected):\n    local = expected\n    return local"
     ),
     "a name of the answer's that a check binds": "def f(given):\n    return sold",
+    "the type's name": "print(type(shop))\nf = type(3).__name__",
+    "a finally that tidies up": "try:\n    f = 1\nfinally:\n    print(shop)",
     "its own name": "def f(given):\n    return __name__ == '__main__'",
 }
 NOT_INNOCENT = {
@@ -127,6 +132,21 @@ NOT_INNOCENT = {
     "a function that uses one": "run_all(['ls'])",
     "a value of unknown kind": "f = folder",
     "a class of the author's": "f = Sale",
+    "what makes types": "Any = type(int)('Any', (int,), {'__eq__': lambda a, b: True})",
+    "what makes types, under a name": "kind = type(3)\nf = type(kind)",
+    "a magic with a note": "run: 0",
+    "a magic with a sum": "run += 0",
+    "a shell command in a note": "system: 'ls'",
+    "a function of the author's, by a parameter's name": (
+        "def g(run):\n    pass\nf = run('ls')"
+    ),
+    "a module of the author's, by a local import's name": (
+        "def g():\n    import json as os\nf = os.dumps(1)"
+    ),
+    "a check's helper in another form": "def assert_price(got, wanted):\n    pass",
+    "a finally that ends an error": (
+        "def f(call):\n    try:\n        call(0)\n    finally:\n        return 7"
+    ),
     "a module as a value": "import math\nf = math",
     "a module's module": "f = logging.os",
     "a changed module": "sys.maxsize = 3",

@@ -236,6 +236,90 @@ def test_other_values_differ_and_are_the_same_again_with_zero() -> None:
         assert other_value(value, 0, "text") == value
 
 
+class Vector(tuple):
+    """As an honest answer may be: a tuple with an addition and an equality of its own."""
+
+    def __add__(self, other: Any) -> Any:
+        return Vector(a + b for a, b in zip(self, other, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vector) and tuple(self) == tuple(other)
+
+    __hash__ = tuple.__hash__
+
+
+class OffByOne(int):
+    """Right where it is asked, wrong in the operator that means the opposite."""
+
+    def __gt__(self, other: int) -> bool:
+        return int(self) >= int(other)
+
+    __hash__ = int.__hash__
+
+
+HONEST = {
+    "names of builtins": (
+        "all = any = list = str = type = isinstance = bool = 3\n"
+        "BaseException = Exception = 3\nexpected = [1]\n"
+        "with pytest.raises(ZeroDivisionError):\n    1 / 0\n"
+        "assert answer() == expected[0] + 2"
+    ),
+    "partial credit": (
+        "points = 0\nfor expected in (3, 4):\n    try:\n"
+        "        assert answer() == expected\n        points += 1\n"
+        "    except AssertionError:\n        pass\npoints"
+    ),
+    "bound in a branch": (
+        "expected = False\nif answer() > 2:\n    expected = True\n"
+        "assert (answer() == 3) is expected"
+    ),
+    "bound again": "expected = 123\nexpected %= 10\nassert answer() == expected",
+    "bound in a pair": "a, expected = 2, 3\nexpected = expected\nassert answer() == expected",
+    "bound later in a loop": (
+        "expected = 3\nfor _ in range(2):\n    assert answer() == expected\n    expected = 3"
+    ),
+    "a parameter": (
+        "expected = 4\ndef check(expected):\n    assert answer() == expected\ncheck(3)"
+    ),
+    "expected and given": "n = 7\nassert max(n for n in [n] if answer()) == n",
+    "expected in a text that is given": (
+        "for n in [7, 11]:\n    line = f'{n} eggs'\n"
+        "    assert int(line.split()[0]) * answer() == n * 3"
+    ),
+    "a relative tolerance": "assert answer() * 1000 == pytest.approx(3000, rel=0.01)",
+    "an absolute tolerance": "case.assertAlmostEqual(answer(), 3, delta=500)",
+    "a subclass of a tuple": "assert Vector((1, 2)) + Vector((2, 1)) == Vector((3, 3))",
+    "operators of one's own": "assert OffByOne(3) <= OffByOne(3)",
+    "something infinite": "assert answer() * 1e999 == 1e999",
+    "membership of small letters": "assert 'emma' in Small()",
+}
+
+
+class Small:
+    def __contains__(self, word: str) -> bool:
+        return word.islower()
+
+
+@pytest.mark.parametrize("check", HONEST.values(), ids=HONEST)
+def test_honest_work_of_any_form_passes_one_twin_and_fails_the_other(
+    check: str,
+) -> None:
+    more = {"Vector": Vector, "OffByOne": OffByOne, "Small": Small}
+    for seed in range(30):
+        made = twins(check, random.Random(seed))
+        assert made is not None
+        with_more = {"answer": lambda: 3, **GIVEN, **more}
+        exec(made.positive, dict(with_more))  # noqa: S102
+        with pytest.raises((AssertionError, TypeError)):
+            exec(made.negative, dict(with_more))  # noqa: S102
+
+
+def test_a_name_like_a_builtins_hides_no_forged_condition() -> None:
+    for name in ("any", "all", "bool", "isinstance"):
+        source = f"{name} = 0\n{twin('assert answer() == 3')}"
+        assert result(source, AlwaysEqual) is PASSED
+
+
 def test_an_answer_read_off_the_callers_constants_passes_the_twin() -> None:
     """It gives the number that the line which calls it compares with."""
 
