@@ -431,7 +431,7 @@ Path("made.txt").write_text("a line")
         (
             "import subprocess\n\n"
             "program = subprocess.Popen(['sh', '-c', 'sleep 30 &'])\nprogram.wait()",
-            "the lesson has started a process (sleep)",
+            "the lesson has started a process (",  # `sh` until it has become `sleep`
         ),
         (
             "import asyncio\n\n"

@@ -32,6 +32,7 @@ from .test_learning import LESSON, ROOT, WAIT, work  # noqa: F401
 EXTENSION = Path(__file__).with_name("vscode")
 PASSED = "✓ Two signs change places: visible checks passed"
 MOST_KEYS = 60
+LOOKS = 6
 WELCOME = "start_here/00_welcome.ipynb"
 SETTINGS = {
     "chat.disableAIFeatures": True,
@@ -171,13 +172,18 @@ class Notebook:
 
     def output(self, cell: str, text: str) -> Any:
         """What is drawn below a cell, once it is there; it is in a frame of its own."""
-        for further in (0, 1):  # what is selected already may be out of sight
-            self.go_to(cell, further)
         outer = self.page.frame_locator("iframe.webview")
         drawn = outer.frame_locator("#active-frame").locator(".output")
         found = drawn.filter(has_text=text).first
-        found.wait_for(timeout=WAIT)
-        return found
+        for _ in range(
+            LOOKS
+        ):  # on a busy machine it may be drawn after it is scrolled past
+            for further in (0, 1):  # what is selected already may be out of sight
+                self.go_to(cell, further)
+            with suppress(TimeoutError):
+                found.wait_for(timeout=WAIT / LOOKS)
+                return found
+        raise AssertionError(f"nothing like {text!r} is drawn below {cell}")
 
     def save(self) -> Any:
         """Press Ctrl+S, and read what VS Code has written."""
