@@ -33,9 +33,10 @@ PYTHON = [sys.executable, "-m"]
 ROADMAP = [*PYTHON, "roadmap.cli"]
 CORES = os.cpu_count() or 1
 ALL_WORKERS = f"{CORES} workers"
+# The first run grades the instructor's references too, once a change of the assignment.
 GRADE = {
     name: [*ROADMAP, "grade", PHASE, "--force", "--workers", str(number)]
-    for name, number in (("1 worker", 1), (ALL_WORKERS, CORES))
+    for name, number in (("first run", CORES), ("1 worker", 1), (ALL_WORKERS, CORES))
 }
 
 
