@@ -12,6 +12,8 @@ import ast
 import builtins
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from roadmap.grading.likeness import COMPARING, called, likeness
+
 Origin = ast.Assign | ast.For
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _BUILTINS = set(vars(builtins))
@@ -141,7 +143,11 @@ def _authors(tree: ast.Module) -> set[str]:
             for name in bound
         }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _loaded(node.func) - known:
+            if (
+                isinstance(node, ast.Call)
+                and called(node) not in COMPARING
+                and _loaded(node.func) - known
+            ):
                 tainted.update(*map(_loaded, [*node.args, *node.keywords]))
         if not tainted & names:
             return names
@@ -194,16 +200,24 @@ def _only_compared(tree: ast.Module) -> set[str]:
                     visit(child)
 
     def visit_test(test: ast.expr) -> None:
+        alike = likeness(test)
         match test:
             case ast.BoolOp(values=values):
                 for value in values:
                     visit_test(value)
+            case _ if alike is not None:
+                visit_sides(alike.left, alike.right)
+                nothing = ast.Constant(None)
+                visit(alike.of(nothing, nothing))
             case ast.Compare(left=left, comparators=others):
-                for side in (left, *others):
-                    if not isinstance(side, ast.Name):
-                        visit(side)
+                visit_sides(left, *others)
             case _:
                 visit(test)
+
+    def visit_sides(*sides: ast.expr) -> None:
+        for side in sides:
+            if not isinstance(side, ast.Name):
+                visit(side)
 
     visit(tree)
     return _stored(tree).difference(used)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from roadmap.grading.twin import other_value, twins
+from roadmap.grading.condition import other_value
+from roadmap.grading.twin import twins
 
 CHECKS = {
     "equal": "assert answer() == 3",

@@ -1,0 +1,270 @@
+"""A condition, turned into one that holds for no honest values."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import random
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from roadmap.grading.expected import is_literal
+from roadmap.grading.likeness import Likeness, likeness
+
+_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+# The operator that says the same with the sides exchanged, and whether the left is less.
+_EXCHANGED: dict[type[ast.cmpop], tuple[type[ast.cmpop], bool]] = {
+    ast.Lt: (ast.Gt, True),
+    ast.LtE: (ast.GtE, True),
+    ast.Gt: (ast.Lt, False),
+    ast.GtE: (ast.LtE, False),
+}
+
+
+def other_value(value: Any, number: int, text: str) -> Any:
+    """A value of the same kind that equals neither ``value`` nor anything honest.
+
+    With 0 as ``number`` it is the value again.
+    """
+    if number < 1:
+        return value
+    if isinstance(value, bool):
+        return not value
+    if hasattr(value, "as_integer_ratio"):
+        # Far enough for any tolerance, and rounded as the value is. What is infinite has none.
+        other = value + number * (1000 + abs(value) // 1)
+        return other if value != other == abs(other) else text
+    if isinstance(value, str):
+        return value + text
+    if isinstance(value, bytes):
+        return value + text.encode()
+    if isinstance(value, list):
+        return [*value, text]
+    if isinstance(value, tuple):
+        return (*value, text)
+    if isinstance(value, dict):
+        return {**value, text: text}
+    if isinstance(value, (set, frozenset)):
+        return {*value, text}
+    return text
+
+
+class _Qualified(ast.NodeTransformer):
+    """Has builtins fetched from their module: a learner may have a name like one of them."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if hasattr(builtins, node.id):
+            return ast.Attribute(ast.Name("builtins", ast.Load()), node.id, ast.Load())
+        return node
+
+
+def _as_text(function: Callable[..., Any]) -> str:
+    """A function's source, for a namespace of which nothing is known."""
+    tree = ast.parse(inspect.getsource(function))
+    (definition,) = tree.body
+    assert isinstance(definition, ast.FunctionDef)  # noqa: S101  # nothing else is handed in
+    definition.returns = None
+    for argument in definition.args.args:
+        argument.annotation = None
+    del definition.body[0]  # the docstring
+    return ast.unparse(ast.fix_missing_locations(_Qualified().visit(tree)))
+
+
+_OTHER_VALUE = _as_text(other_value)
+
+
+def _word(chance: random.Random, length: int) -> str:
+    return "".join(chance.choices(string.ascii_lowercase, k=length))
+
+
+@dataclass(frozen=True)
+class Look:
+    """Names and values by which a twin differs from its check; number 0 turns nothing."""
+
+    number: int
+    text: str
+    other: str
+    seen: str
+    builtins: str
+
+    @classmethod
+    def by(cls, chance: random.Random) -> Look:
+        """One that nobody can foretell."""
+        number, text = (
+            chance.randint(11, 97),
+            _word(chance, 6) + _word(chance, 3).upper(),
+        )
+        return cls(number, text, *(f"_{_word(chance, 7)}" for _ in range(3)))
+
+    @property
+    def needs(self) -> str:
+        """The source of what turned conditions call."""
+        text = f"import builtins\n{_OTHER_VALUE}".replace("other_value", self.other)
+        text = text.replace("import builtins", f"import builtins as {self.builtins}")
+        return text.replace("builtins.", f"{self.builtins}.")
+
+    def names(self, count: int) -> list[str]:
+        """Names that nothing else in a check has."""
+        return [self.other + letter for letter in string.ascii_uppercase[:count]]
+
+
+class Conditions:
+    """Turns conditions as ``look`` says.
+
+    ``changed_before`` tells of a part of a condition whether it is a name that will be
+    bound to another value: then that is not done here.
+    """
+
+    def __init__(self, look: Look, changed_before: Callable[[ast.expr], bool]) -> None:
+        self._look = look
+        self._changed_before = changed_before
+
+    def turned(self, test: ast.expr) -> ast.expr:
+        """A condition that is false for honest values, whether ``test`` is true or not."""
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            connect = ast.Or() if self._look.number else ast.And()
+            return ast.BoolOp(connect, [self.turned(value) for value in test.values])
+        alike = likeness(test)
+        if alike is not None:
+            return self._unlike(alike)
+        if isinstance(test, ast.Compare):
+            return self._turned_comparison(test)
+        return self._never([test], *self._look.names(1))
+
+    def changed(self, value: ast.expr) -> ast.expr:
+        """Another value; it is written out if ``value`` is."""
+        number, text = self._look.number, self._look.text
+        if not is_literal(value):
+            function = ast.Name(self._look.other, ast.Load())
+            arguments = [value, ast.Constant(number), ast.Constant(text)]
+            return ast.Call(function, arguments, [])
+        other = other_value(ast.literal_eval(value), number, text)
+        written = _parsed(repr(other))
+        return written if is_literal(written) else ast.Constant(other)
+
+    def _unlike(self, alike: Likeness) -> ast.expr:
+        """The same with another value in place of one of the two."""
+        left, right = alike.left, alike.right
+        if is_literal(right):
+            return alike.of(left, self.changed(right))
+        if is_literal(left):
+            return alike.of(self.changed(left), right)
+        if self._changed_before(right) or self._changed_before(left):
+            return alike.test
+        look, (a, b) = self._look, self._look.names(2)
+        other = f"{look.other}({{}}, {look.number}, {look.text!r})"
+        # Either side may be the one that is like everything.
+        ways = (a, other.format(b)), (other.format(a), b)
+        asked = [ast.unparse(alike.of(*map(_parsed, way))) for way in ways]
+        return self._call(" or ".join(asked), [left, right])
+
+    def _turned_comparison(self, test: ast.Compare) -> ast.expr:
+        sides = [test.left, *test.comparators]
+        match test.ops:
+            case [ast.Is()] if _is_truth(sides[1]):
+                return ast.Compare(sides[0], test.ops, [self.changed(sides[1])])
+            case [ast.Is()] if self._changed_before(sides[1]):
+                return test
+            case [ast.In()]:
+                return self._turned_membership(sides)
+        names = self._look.names(len(sides))
+        pairs = list(zip(pairwise(names), map(type, test.ops), strict=True))
+        holds = [_compared(a, op, b) for (a, b), op in pairs]
+        if not any(map(_is_constant, sides)):
+            # Two objects of a learner's: that the opposite operator is right is not asked.
+            return self._never(sides, " and ".join(holds))
+        beyond = [
+            more
+            for pair, of, (_, op) in zip(
+                pairwise(names), pairwise(sides), pairs, strict=True
+            )
+            if (more := self._beyond(pair, of, op))
+        ]
+        if not self._look.number:
+            again = " and ".join([*holds, *beyond])
+            return self._call(f"({' and '.join(holds)}) and ({again})", sides)
+        fails = [_compared(a, _OPPOSITE[op], b) for (a, b), op in pairs]
+        opposite = " or ".join([*fails, *beyond])
+        return self._call(f"({' and '.join(holds)}) and ({opposite})", sides)
+
+    def _beyond(
+        self,
+        names: tuple[str, str],
+        sides: tuple[ast.expr, ast.expr],
+        op: type[ast.cmpop],
+    ) -> str | None:
+        """That the value lies far beyond the number which bounds it, too.
+
+        This catches what agrees with `<` and `>` and leaves `<=` and `>=` alone.
+        """
+        if op not in _EXCHANGED:
+            return None
+        exchanged, upwards = _EXCHANGED[op]
+        asked = op if self._look.number else exchanged
+        (a, b), (low, high) = names, map(_number, sides)
+        if high is not None:
+            return _compared(self._far(high, upwards), asked, a)
+        if low is not None:
+            return _compared(b, asked, self._far(low, not upwards))
+        return None
+
+    def _far(self, value: float, above: bool) -> str:
+        # A sum, because a negative number would not look as a positive one does.
+        away = self._look.number * (1000 + abs(value))
+        return f"{value!r} {'+' if above else '-'} {away!r}"
+
+    def _turned_membership(self, sides: list[ast.expr]) -> ast.expr:
+        look, (a, b) = self._look, self._look.names(2)
+        outside = f"[{{}}, {look.text!r}][{look.number} > 0]"
+        body = f"{outside.format(a)} in {b} or {a} in [{outside.format(b)}]"
+        return self._call(body, sides)
+
+    def _never(self, sides: list[ast.expr], holds: str) -> ast.expr:
+        """That a condition is true, and then that it is false."""
+        more = self._look.number > 0
+        return self._call(
+            f"(not ({holds})) is False and (not ({holds})) is {more}", sides
+        )
+
+    def _call(self, body: str, sides: list[ast.expr]) -> ast.expr:
+        """Evaluate the sides once, as the look's names, then ``body``."""
+        names = ", ".join(self._look.names(len(sides)))
+        return ast.Call(_parsed(f"lambda {names}: {body}"), sides, [])
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return not any(isinstance(part, (ast.Name, ast.Call)) for part in ast.walk(node))
+
+
+def _is_truth(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, bool)
+
+
+def _number(node: ast.expr) -> float | None:
+    """The number that is written out there, if one is."""
+    value = ast.literal_eval(node) if is_literal(node) else None
+    return value if type(value) in (int, float) else None
+
+
+def _compared(left: str, op: type[ast.cmpop], right: str) -> str:
+    sides = ast.Name(left, ast.Load()), ast.Name(right, ast.Load())
+    return ast.unparse(ast.Compare(sides[0], [op()], [sides[1]]))
