@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from roadmap.grading.expected import is_literal
-from roadmap.grading.likeness import Likeness, likeness
+from roadmap.grading.likeness import Likeness, asserts_equality, likeness
 
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.GtE,
@@ -101,6 +101,7 @@ class Look:
     other: str
     seen: str
     builtins: str
+    points: str
 
     @classmethod
     def by(cls, chance: random.Random) -> Look:
@@ -109,7 +110,7 @@ class Look:
             chance.randint(11, 97),
             _word(chance, 6) + _word(chance, 3).upper(),
         )
-        return cls(number, text, *(f"_{_word(chance, 7)}" for _ in range(3)))
+        return cls(number, text, *(f"_{_word(chance, 7)}" for _ in range(4)))
 
     @property
     def needs(self) -> str:
@@ -141,7 +142,7 @@ class Conditions:
             return ast.BoolOp(connect, [self.turned(value) for value in test.values])
         alike = likeness(test)
         if alike is not None:
-            return self._unlike(alike)
+            return self.unlike(alike)
         if isinstance(test, ast.Compare):
             return self._turned_comparison(test)
         return self._never([test], *self._look.names(1))
@@ -157,7 +158,7 @@ class Conditions:
         written = _parsed(repr(other))
         return written if is_literal(written) else ast.Constant(other)
 
-    def _unlike(self, alike: Likeness) -> ast.expr:
+    def unlike(self, alike: Likeness) -> ast.expr:
         """The same with another value in place of one of the two."""
         left, right = alike.left, alike.right
         if is_literal(right):
@@ -166,6 +167,8 @@ class Conditions:
             return alike.of(self.changed(left), right)
         if self._changed_before(right) or self._changed_before(left):
             return alike.test
+        if isinstance(alike.test, ast.Call) and asserts_equality(alike.test):
+            return alike.of(left, self.changed(right))
         look, (a, b) = self._look, self._look.names(2)
         other = f"{look.other}({{}}, {look.number}, {look.text!r})"
         # Either side may be the one that is like everything.

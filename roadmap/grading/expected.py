@@ -12,7 +12,7 @@ import ast
 import builtins
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from roadmap.grading.likeness import COMPARING, called, likeness
+from roadmap.grading.likeness import likeness, only_compares
 
 Origin = ast.Assign | ast.For
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -22,14 +22,15 @@ _BUILTINS = set(vars(builtins))
 def origins(
     tree: ast.Module, asserts: Collection[int]
 ) -> dict[int, Mapping[str, Origin]]:
-    """The statements that give each assert in ``asserts``, an `id`, its expected values.
+    """The statements that give each of ``asserts`` its expected values.
 
-    They are by name; a name that is not only compared, or may hold what an answer has
+    ``asserts`` are `id`s of statements and expressions (see :mod:`roadmap.grading.asserted`).
+    The values are by name; a name that is not only compared, or may hold what an answer has
     made, or something else by then, is not among them.
     """
     seen = _Seen(asserts)
     seen.follow(tree.body, {}, ())
-    usable = (_authors(tree) & _only_compared(tree)) - _bound_otherwise(tree)
+    usable = (_authors(tree) & _only_compared(tree, asserts)) - _bound_otherwise(tree)
     return {
         place: {
             name: origin
@@ -67,10 +68,11 @@ class _Seen:
         """Read a block, before which ``names`` were bound."""
         for node in body:
             where = place, node.lineno
+            for part in map(id, _own(node)):
+                if part in self._asserts:
+                    self.origins[part] = dict(names)
+                    self._asserted[part] = where
             match node:
-                case ast.Assert() if id(node) in self._asserts:
-                    self.origins[id(node)] = dict(names)
-                    self._asserted[id(node)] = where
                 case ast.Assign(targets=[ast.Name(id=name)]):
                     names[name] = node
                     self._bound.setdefault(name, []).append(where)
@@ -92,6 +94,14 @@ class _Seen:
             blocks[: len(others)] == others and (at < line or not others)
             for others, at in self._bound[name]
         )
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """A statement and its parts, without the statements in it."""
+    yield node
+    for part in ast.iter_child_nodes(node):
+        if not isinstance(part, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+            yield from _own(part)
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -145,7 +155,7 @@ def _authors(tree: ast.Module) -> set[str]:
         for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Call)
-                and called(node) not in COMPARING
+                and not only_compares(node)
                 and _loaded(node.func) - known
             ):
                 tainted.update(*map(_loaded, [*node.args, *node.keywords]))
@@ -183,21 +193,28 @@ def _changed_by(target: ast.expr) -> set[str]:
     return {child.id for child in ast.walk(target) if isinstance(child, ast.Name)}
 
 
-def _only_compared(tree: ast.Module) -> set[str]:
+def _only_compared(tree: ast.Module, asserts: Collection[int]) -> set[str]:
     """Names that the check binds and uses for nothing but comparing and its messages."""
     used = []
 
     def visit(node: ast.AST) -> None:
         match node:
-            case ast.Name(id=name, ctx=ast.Load()):
-                used.append(name)
             case ast.Assert(test=test):
                 visit_test(test)
             case ast.Raise():
                 pass
+            case ast.Expr(value=test) if id(node) in asserts:
+                visit_test(test)
+            case ast.expr() if id(node) in asserts:
+                visit_test(node)
             case _:
-                for child in ast.iter_child_nodes(node):
-                    visit(child)
+                visit_parts(node)
+
+    def visit_parts(node: ast.AST) -> None:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.append(node.id)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
 
     def visit_test(test: ast.expr) -> None:
         alike = likeness(test)
@@ -212,7 +229,7 @@ def _only_compared(tree: ast.Module) -> set[str]:
             case ast.Compare(left=left, comparators=others):
                 visit_sides(left, *others)
             case _:
-                visit(test)
+                visit_parts(test)
 
     def visit_sides(*sides: ast.expr) -> None:
         for side in sides:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from typing import NamedTuple
 
-# Functions that do nothing with values but compare them, by `called`.
-COMPARING = ("approx", "isclose")
+# assert_equal, assertListEqual, assert_allclose, …; not assertNotEqual, assertLessEqual
+_EQUALITY = re.compile(r"assert(?!.*(?:not|less|greater)).*(?:equals?|close)")
 
 
 class Likeness(NamedTuple):
@@ -32,9 +33,25 @@ def likeness(test: ast.expr) -> Likeness | None:
             return _within(test, side)
         case ast.Compare(_, [ast.Gt() | ast.GtE()], [side]):
             return _within(test, side)
-        case ast.Call(args=[left, right, *_]) if called(test) == "isclose":
+        case ast.UnaryOp(
+            ast.Not(), ast.Compare(side, [ast.Gt() | ast.GtE()], [_])
+        ) | ast.UnaryOp(ast.Not(), ast.Compare(_, [ast.Lt() | ast.LtE()], [side])):
+            return _within(test, side)
+        case ast.Call(args=[left, right, *_]) if called(
+            test
+        ) == "isclose" or asserts_equality(test):
             return Likeness(test, left, right)
     return None
+
+
+def only_compares(call: ast.Call) -> bool:
+    """Whether the called function does nothing with values but compare them."""
+    return called(call) in ("approx", "isclose") or asserts_equality(call)
+
+
+def asserts_equality(call: ast.Call) -> bool:
+    """Whether it is `assertEqual`, `assert_allclose` and such."""
+    return _EQUALITY.fullmatch(called(call)) is not None
 
 
 def called(call: ast.Call) -> str:
@@ -53,7 +70,7 @@ def _exact(side: ast.expr) -> ast.expr:
     return side
 
 
-def _within(test: ast.Compare, side: ast.expr) -> Likeness | None:
+def _within(test: ast.expr, side: ast.expr) -> Likeness | None:
     """The two values whose difference ``side`` bounds: `abs(left - right)`, or more of it."""
     for node in ast.walk(side):
         match node:

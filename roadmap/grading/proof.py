@@ -12,7 +12,7 @@ import copy
 import random
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,13 +43,13 @@ class Doubts:
 
 def doubts(
     nb: NotebookNode,
-    passed: Collection[str],
+    passed: Mapping[str, float],
     cwd: Path,
     runtime: Path,
     settings: ExecuteSettings,
     seconds: float,
 ) -> Doubts:
-    """Which of the checks ``passed`` were passed unduly.
+    """Which of the checks ``passed``, with the points they gave, were passed unduly.
 
     ``nb`` is the notebook as it was before its first run, which took ``seconds``;
     ``cwd`` a folder as it was then. The kernels are new ones, and nothing in them
@@ -83,11 +83,11 @@ def doubts(
 
 
 def _twins(
-    nb: NotebookNode, passed: Collection[str], chance: random.Random
+    nb: NotebookNode, passed: Mapping[str, float], chance: random.Random
 ) -> dict[str, Twins]:
     """The twins of the checks that have any, by grade id."""
     made = {
-        name: twins(cell.source, chance)
+        name: twins(cell.source, chance, passed[name])
         for cell in nb.cells
         if (name := grade_id(cell)) and name in passed
     }

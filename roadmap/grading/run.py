@@ -32,7 +32,7 @@ from roadmap.grading.supervise import NotebookResult, StoppedError
 from roadmap.grading.verdict import NEEDS_MARKING, NO_RESPONSE
 from roadmap.grading.worker import Job
 
-RECORD_SCHEMA = 2
+RECORD_SCHEMA = 3
 TIMESTAMP = "timestamp.txt"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 

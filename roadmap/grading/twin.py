@@ -19,22 +19,30 @@ from __future__ import annotations
 
 import ast
 import random
-import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
-from IPython.core.inputtransformer2 import TransformerManager
-
+from roadmap.grading.asserted import (
+    asserted,
+    points_of,
+    read_check,
+    refusals,
+    wanted_error,
+    wants_raised,
+    wants_truth,
+)
 from roadmap.grading.condition import Conditions, Look
-from roadmap.grading.expected import Origin, is_literal, origins
-from roadmap.grading.likeness import called
+from roadmap.grading.expected import Origin, origins
+from roadmap.grading.likeness import called, likeness
 
-_HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
-# assert_equal, assertListEqual, assert_allclose, …; not assertNotEqual, assertLessEqual
-_EQUALITY = re.compile(r"assert(?!.*(?:not|less|greater)).*(?:equals?|close)")
-# pytest.raises(ValueError), case.assertRaises(ValueError, f), case.assertRaisesRegex(…)
-_RAISES = re.compile(r"(?:assert)?raises(?:regexp?)?")
+# A value is points if it is shown as a number, in whatever way it came to be shown.
+_POINTS = """\
+try:
+    {look.points} = {look.builtins}.float({look.builtins}.repr({look.points}))
+except {look.builtins}.ValueError:
+    {look.points} = {points!r}
+assert {look.points} >= {points!r} or {look.number} > 0"""
 
 
 class Twins(NamedTuple):
@@ -44,78 +52,25 @@ class Twins(NamedTuple):
     negative: str
 
 
-def twins(source: str, chance: random.Random) -> Twins | None:
-    """The twins of a check cell, or None when it has no condition that can be turned.
+def twins(source: str, chance: random.Random, points: float = 0.0) -> Twins | None:
+    """The twins of a check cell, or None when there is nothing in it that they could ask.
 
     An honest answer ends the negative one with an exception. Nothing tells that but the
-    exception: a value shown could be altered on its way. ``chance`` picks names and
-    values.
+    exception: a value shown could be altered on its way, so where a check's last line
+    gives points, the positive one asks for the ``points`` that were seen. ``chance``
+    picks names and values.
     """
-    try:
-        text = TransformerManager().transform_cell(source)
-        tree = ast.parse(text)
-    except SyntaxError:
+    tree, other = read_check(source), read_check(source)
+    if tree is None or other is None:
         return None
     look = Look.by(chance)
-    chosen = _chosen(tree, source)
-    if not chosen:
+    chosen = asserted(tree, source)
+    if not chosen and points_of(tree) is None:
         return None
-    other = ast.parse(text)
     return Twins(
-        _Turner(_chosen(other, source), other, replace(look, number=0)).turned(),
-        _Turner(chosen, tree, look).turned(),
+        _Turner(asserted(other, source), other, replace(look, number=0)).turned(points),
+        _Turner(chosen, tree, look).turned(points),
     )
-
-
-def _chosen(tree: ast.Module, source: str) -> set[int]:
-    """Which conditions are turned, by `id`: the hidden ones if there are any."""
-    lines = source.splitlines()
-    asserts = [node for node in ast.walk(tree) if _is_condition(node)]
-    hidden = [node for node in asserts if _is_hidden(node, lines)]
-    return set(map(id, hidden or asserts))
-
-
-def _is_condition(node: ast.AST) -> TypeGuard[ast.stmt]:
-    """Whether the node is an assert, or has a call that can be turned like one."""
-    if isinstance(node, ast.With):
-        return any(_is_raises(item.context_expr) for item in node.items)
-    return isinstance(node, ast.Assert) or (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and (_is_raises(node.value) or _turned_argument(node.value) is not None)
-    )
-
-
-def _is_raises(node: ast.expr) -> TypeGuard[ast.Call]:
-    """Whether it is a call that wants an exception of the type that it is given first."""
-    return (
-        isinstance(node, ast.Call)
-        and bool(node.args)
-        and _RAISES.fullmatch(called(node)) is not None
-    )
-
-
-def _turned_argument(call: ast.Call) -> int | None:
-    """Which argument of `assertEqual`, `assert_allclose`, `assertTrue` and such to turn."""
-    kind = called(call)
-    if kind in ("asserttrue", "assertfalse") and call.args:
-        return 0
-    if not _EQUALITY.fullmatch(kind) or len(call.args) < 2:
-        return None
-    return next((n for n in (1, 0) if is_literal(call.args[n])), None)
-
-
-def _is_hidden(node: ast.stmt, lines: list[str]) -> bool:
-    """Whether the last mark above the assert opens hidden tests.
-
-    Magics keep their line when IPython rewrites them, so lines can be compared.
-    """
-    for line in reversed(lines[: node.lineno - 1]):
-        if _HIDDEN[1] in line:
-            return False
-        if _HIDDEN[0] in line:
-            return True
-    return False
 
 
 def _items(
@@ -162,18 +117,49 @@ class _Turner(ast.NodeTransformer):
 
     def __init__(self, chosen: set[int], tree: ast.Module, look: Look) -> None:
         self._chosen, self._tree, self._look = chosen, tree, look
+        self._required = {id(operand) for operand in refusals(tree)}
+        self._kept = list(ast.walk(tree))  # so that no new node gets the id of one
         self._conditions = Conditions(look, self._changed_before)
         self._origins = origins(tree, chosen)
         self._here: Mapping[str, Origin] = {}
         self._expected: dict[tuple[int, str], Origin] = {}
 
-    def turned(self) -> str:
+    def turned(self, points: float) -> str:
         """The twin's source: what it needs, the turned check, and what is to be thought of it."""
-        look = self._look
-        check = ast.unparse(ast.fix_missing_locations(self.visit(self._tree)))
+        look, last = self._look, points_of(self._tree)
+        tree = self.visit(self._tree)
+        if last is not None:
+            tree.body[-1] = ast.Assign([ast.Name(look.points, ast.Store())], last.value)
+        check = ast.unparse(ast.fix_missing_locations(tree))
         # The positive one ends where a condition is false, or was not forged here either.
         end = f"assert [_ for _ in {look.seen} if _] or {look.number} < 1"
+        if last is not None:
+            end += f"\n{_POINTS.format(points=points, look=look)}"
         return f"{look.needs}\n\n{look.seen} = []\n{check}\n{end}"
+
+    def visit(self, node: ast.AST) -> Any:
+        """Turn an expression that was chosen; statements have their own methods."""
+        if not isinstance(node, ast.expr) or id(node) not in self._chosen:
+            return super().visit(node)
+        if id(node) in self._required:
+            return self._required_note(node, node)
+        match node:
+            case ast.Compare(left, [ast.NotEq()], sides):
+                alike = ast.Compare(left, [ast.Eq()], sides)
+                return ast.UnaryOp(ast.Not(), self._note(node, alike))
+        return self._note(node, node)
+
+    def _required_note(self, chosen: ast.AST, test: ast.expr) -> ast.expr:
+        """The same of what has to be true; only in the positive twin it has to."""
+        note = self._note(chosen, test)
+        return ast.BoolOp(ast.Or(), [note, ast.Constant(self._look.number)])
+
+    def _note(self, chosen: ast.AST, test: ast.expr) -> ast.expr:
+        """The turned ``test``, which notes whether it held."""
+        self._here = self._origins.get(id(chosen), {})
+        seen, turned = self._look.seen, ast.unparse(self._conditions.turned(test))
+        text = f"{seen}.append({turned}) or {seen}[-1]"
+        return ast.parse(text, mode="eval").body
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         """Turn the asserts, then what the names hold that they compare with."""
@@ -194,33 +180,34 @@ class _Turner(ast.NodeTransformer):
         for row, place in items or []:
             row[place] = self._conditions.changed(row[place])
 
-    def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         """The turned condition; only in the positive twin is it the end if it is false."""
         if id(node) not in self._chosen:
-            return [node]
-        self._here = self._origins.get(id(node), {})
-        look, test = self._look, ast.unparse(self._conditions.turned(node.test))
+            return node
         # All in the assert, so that nothing is left of it where asserts are dropped.
-        note = f"{look.seen}.append({test}) or {look.seen}[-1] or {look.number}"
-        return ast.parse(f"assert {note}").body
+        return ast.Assert(self._required_note(node, node.test))
 
-    def visit_Expr(self, node: ast.Expr) -> list[ast.stmt]:
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt | list[ast.stmt]:
         """The same for a call that asserts."""
-        if id(node) not in self._chosen or not isinstance(node.value, ast.Call):
-            return [node]
-        call, at = node.value, _turned_argument(node.value)
-        if at is None:
-            self._want_another(call)
+        call = node.value
+        if id(node) not in self._chosen or not isinstance(call, ast.Call):
+            self.generic_visit(node)
+            return node
+        self._here = self._origins.get(id(node), {})
+        alike = likeness(call)
+        if alike is not None:
+            node.value = self._conditions.unlike(alike)
+        elif wants_truth(call):
+            call.args[0] = self._untrue(call)
         else:
-            call.args[at] = self._other_argument(call, at)
+            call.args[0] = self._another_error(call.args[0])
         return self._noted(node)
 
-    def _other_argument(self, call: ast.Call, at: int) -> ast.expr:
-        if len(call.args) > 1 and is_literal(call.args[at]):
-            return self._conditions.changed(call.args[at])
+    def _untrue(self, call: ast.Call) -> ast.expr:
+        """Another argument for `assertTrue` or `assertFalse`."""
         if called(call) == "asserttrue":
-            return self._conditions.turned(call.args[at])
-        wrong = self._conditions.turned(ast.UnaryOp(ast.Not(), call.args[at]))
+            return self._conditions.turned(call.args[0])
+        wrong = self._conditions.turned(ast.UnaryOp(ast.Not(), call.args[0]))
         return ast.UnaryOp(ast.Not(), wrong)
 
     def visit_With(self, node: ast.With) -> list[ast.stmt]:
@@ -229,8 +216,18 @@ class _Turner(ast.NodeTransformer):
         if id(node) not in self._chosen:
             return [node]
         for item in node.items:
-            if _is_raises(item.context_expr):
-                self._want_another(item.context_expr)
+            call = item.context_expr
+            if wants_raised(call):
+                call.args[0] = self._another_error(call.args[0])
+        return self._noted(node)
+
+    def visit_Try(self, node: ast.Try) -> ast.stmt | list[ast.stmt]:
+        """The same for a `try` that raises an error if none is caught."""
+        self.generic_visit(node)
+        handler = wanted_error(node)
+        if id(node) not in self._chosen or handler is None or handler.type is None:
+            return node
+        handler.type = self._another_error(handler.type)
         return self._noted(node)
 
     def _noted(self, node: ast.stmt) -> list[ast.stmt]:
@@ -244,15 +241,15 @@ class _Turner(ast.NodeTransformer):
         attempt.body[0] = node  # type: ignore[attr-defined]
         return [attempt]
 
-    def _want_another(self, call: ast.Call) -> None:
-        """Have a call want an exception that nothing raises."""
+    def _another_error(self, wanted: ast.expr) -> ast.expr:
+        """In place of the type of an exception, one that nothing raises."""
         look = self._look
         error = f"{look.builtins}.Exception"
         never = f"{look.builtins}.type({look.text!r}, ({error},), {{}})"
-        wanted = f"[0, {never}][{self._look.number} > 0] or 0"
-        choice = ast.parse(wanted, mode="eval").body
-        choice.values[1] = call.args[0]  # type: ignore[attr-defined]
-        call.args[0] = choice
+        text = f"[0, {never}][{self._look.number} > 0] or 0"
+        choice = ast.parse(text, mode="eval").body
+        choice.values[1] = wanted  # type: ignore[attr-defined]
+        return choice
 
     def _changed_before(self, side: ast.expr) -> bool:
         """Whether ``side`` is a name that can be, and then will be, bound to another value."""

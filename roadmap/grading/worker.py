@@ -18,7 +18,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -141,14 +141,14 @@ def _graded(job: Job, name: str, connection: Connection) -> Outcome:
     except RecursionError as error:
         raise InvalidNotebookError("the JSON is nested too deeply") from error
     _send(connection, "rebuilt", unanswered=unanswered(nb, master))
-    passed: list[str] = []
+    passed: dict[str, float] = {}
 
     def report(index: int, run: CellRun) -> None:
         meta = nbgrader(nb.cells[index])
         if is_check(nb.cells[index]):
             score, message = judge(nb.cells[index], float(meta["points"]), run)
             if score > 0:
-                passed.append(meta["grade_id"])
+                passed[meta["grade_id"]] = score
             _send(
                 connection, "cell", cell=meta["grade_id"], score=score, message=message
             )
@@ -164,11 +164,11 @@ def _run(
     master: MasterNotebook,
     report: Callable[[int, CellRun], None],
     connection: Connection,
-    passed: Collection[str],
+    passed: Mapping[str, float],
 ) -> Outcome:
     """Run the notebook; and again, with twins, if a pass of its code needs proof.
 
-    ``passed`` are the grade ids of the checks that ``report`` found to have passed.
+    ``passed`` has what the checks gave that ``report`` found to have passed, by grade id.
     """
     settings = ExecuteSettings(
         **{**job.settings, "extra_arguments": tuple(job.settings["extra_arguments"])}
@@ -179,7 +179,8 @@ def _run(
     start = monotonic()
     with _as_it_is_now(nb, job) as (before, place):
         outcome = execute(nb, cwd, runtime, settings, report)
-        provable = set(passed) - set(job.unprovable.get(master.name, []))
+        unprovable = job.unprovable.get(master.name, [])
+        provable = {k: v for k, v in passed.items() if k not in unprovable}
         if provable:
             seconds = monotonic() - start
             found = doubts(before, provable, place, runtime, settings, seconds)

@@ -57,6 +57,32 @@ CHECKS = {
         "with case.assertRaises(ZeroDivisionError):\n    1 / (answer() - 3)"
     ),
     "list": "assert [answer()] == [3]",
+    "within": "assert abs(answer() - 3.1) < 0.5",
+    "within, bound first": "assert 0.5 >= abs(3.1 - answer())",
+    "within a share": "expected = 3.1\nassert abs(answer() - expected) / expected <= 0.1",
+    "within, of a name": "expected = 3.1\nassert abs(answer() - expected) < 0.1 * 5",
+    "within, of what is worked out": "a = 3\nassert abs(answer() - a * 1.01) < 0.2 * a",
+    "within, of decimals": (
+        "from decimal import Decimal\n"
+        "assert abs(answer() - Decimal('3.1')) < Decimal('0.5')"
+    ),
+    "isclose": "import math\nassert math.isclose(answer(), 3.0)",
+    "isclose, of a name": "import math\nexpected = 3.0\nassert math.isclose(answer(), expected)",
+    "approx": "assert answer() == pytest.approx(3.0)",
+    "approx of a name": "expected = 3.0\nassert pytest.approx(expected) == answer()",
+    "if: raise": "if answer() != 3:\n    raise ValueError('not 3')",
+    "if not: raise": "for n in (3, 3):\n    if not answer() == n:\n        raise ValueError(n)",
+    "if or: raise": "if answer() is None or answer() != 3:\n    raise ValueError('not 3')",
+    "if and: raise": "if answer() != 3 and answer() != 4:\n    raise ValueError('not 3')",
+    "if not within: raise": (
+        "expected = 3.1\nif abs(answer() - expected) > 0.5:\n    raise ValueError('no')"
+    ),
+    "try, else: raise": (
+        "try:\n    1 / (answer() - 3)\nexcept ZeroDivisionError:\n    pass\n"
+        "else:\n    raise AssertionError('no error')"
+    ),
+    "unittest's, of a name": "expected = 3\ncase.assertEqual(answer(), expected)",
+    "unittest's, of what is worked out": "a = 1\ncase.assertEqual(answer(), 2 + a)",
     "dict": "assert {'a': answer()} == {'a': 3}",
     "text": "assert str(answer()) == '3'",
 }
@@ -147,7 +173,11 @@ class Agreeable(int):
 
 
 @pytest.mark.parametrize(
-    "name", ["equal", "equal, expected first", "equal to a name", "in", "in a loop"]
+    "name",
+    [
+        *("equal", "equal, expected first", "equal to a name", "in", "in a loop"),
+        *("approx", "approx of a name", "if not: raise", "unittest's, of a name"),
+    ],
 )
 def test_an_object_that_equals_everything_passes_the_twin(name: str) -> None:
     assert result(twin(CHECKS[name]), AlwaysEqual) is PASSED
@@ -158,6 +188,40 @@ def test_an_object_that_equals_everything_passes_the_twin(name: str) -> None:
 )
 def test_a_number_that_agrees_with_every_comparison_passes_the_twin(name: str) -> None:
     assert result(twin(CHECKS[name]), lambda: Agreeable(7)) is PASSED
+
+
+class Near(float):
+    """A number whose distance to any other is nothing, and less and more than any."""
+
+    def _nothing(self, other: object) -> float:
+        return 0.0
+
+    def _yes(self, other: object) -> bool:
+        return True
+
+    __sub__ = __rsub__ = _nothing  # type: ignore[assignment]
+    __lt__ = __gt__ = _yes  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            name
+            for name in CHECKS
+            if "within" in name and name != "within, of decimals"
+        ),
+        *("less", "more", "between"),
+    ],
+)
+def test_a_number_that_is_near_to_everything_passes_the_twin(name: str) -> None:
+    assert result(CHECKS[name], lambda: Near(7)) is PASSED
+    assert result(twin(CHECKS[name]), lambda: Near(7)) is PASSED
+
+
+def test_a_distance_that_was_patched_away_passes_the_twin() -> None:
+    source = f"abs = lambda _: 0\n{twin(CHECKS['within'])}"
+    assert result(source, lambda: 8) is PASSED
 
 
 def test_an_answer_read_off_the_callers_names_passes_the_twin() -> None:
@@ -184,6 +248,16 @@ WHERE_EXPECTED = {
     "a loop over pairs": (
         "for given, expected in {'a': 3}.items():\n    assert answer() == expected"
     ),
+    "a tolerance": "expected = 3.1\nassert abs(answer() - expected) < 0.5",
+    "isclose": (
+        "import math\nfor expected in (3.0, 3.0):\n"
+        "    assert math.isclose(answer(), expected)"
+    ),
+    "approx": "expected = 3.0\nassert answer() == pytest.approx(expected)",
+    "assertEqual": "expected = 3\ncase.assertEqual(answer(), expected)",
+    "if: raise": (
+        "expected = 3\nif answer() != expected:\n    raise AssertionError('no')"
+    ),
     "a loop that asks first what is honest": (
         "for given, expected in [(list('a'), 3)]:\n    got = answer()\n"
         "    assert got is not None\n    assert got == expected\n    assert given == ['a']"
@@ -196,7 +270,7 @@ def test_what_is_expected_is_changed_where_it_arises(check: str) -> None:
     def thief() -> Any:
         return sys._getframe(1).f_globals["expected"]
 
-    exec(check, {"answer": thief})  # noqa: S102
+    assert result(check, thief) is PASSED
     made = twins(check, random.Random(1))
     assert made is not None
     assert result(made.negative, thief) is PASSED
@@ -235,6 +309,106 @@ def test_other_values_differ_and_are_the_same_again_with_zero() -> None:
     for value in (1, True, 2.5, 1e300, "a", b"a", [1], (1,), {"a": 1}, {1}, None):
         assert other_value(value, 11, "text") != value
         assert other_value(value, 0, "text") == value
+
+
+POINTS = {
+    "one by one": (
+        "score = 0\nif answer() == 3:\n    score += 1\nif answer() + 1 == 4:\n"
+        "    score += 1\nscore"
+    ),
+    "in a loop": (
+        "score = 0\nfor n, expected in [(0, 3), (1, 4)]:\n"
+        "    if answer() + n == expected:\n        score += 1\nscore"
+    ),
+    "taken off": (
+        "score = 2\nfor n, expected in [(0, 3), (1, 4)]:\n"
+        "    if answer() + n != expected:\n        score -= 1\nscore"
+    ),
+    "a sum": "sum(answer() + n == n + 3 for n in range(2))",
+    "in one line": "(answer() == 3) + (abs(answer() + 1 - 3.9) < 0.5)",
+    "after an assert": "assert answer() is not None\n2 * (answer() == 3)",
+    "by steps": (
+        "score = n = 0\nwhile n != 2:\n    n += 1\n    score += answer() == 3\nscore"
+    ),
+}
+
+
+class Three(int):
+    """Equal to everything and as near, whatever is added to it."""
+
+    def _yes(self, other: object) -> bool:
+        return True
+
+    def _no(self, other: object) -> bool:
+        return False
+
+    def _three(self, other: object) -> Three:
+        return self
+
+    def __abs__(self) -> int:
+        return 0
+
+    __eq__, __ne__, __add__, __sub__ = _yes, _no, _three, _three  # type: ignore[assignment]
+    __hash__ = int.__hash__
+
+
+def points(source: str, answer: Any) -> Any:
+    """The value of the cell's last line."""
+    tree = ast.parse(source)
+    last = tree.body.pop()
+    assert isinstance(last, ast.Expr)
+    space = {"answer": answer, **GIVEN}
+    exec(compile(tree, "<check>", "exec"), space)  # noqa: S102
+    return eval(compile(ast.Expression(last.value), "<check>", "eval"), space)  # noqa: S307
+
+
+@pytest.mark.parametrize("check", POINTS.values(), ids=POINTS)
+def test_points_that_were_earned_are_earned_again_and_not_from_other_values(
+    check: str,
+) -> None:
+    assert points(check, lambda: 3) == 2
+    made = twins(check, random.Random(1), 2.0)
+    assert made is not None
+    assert result(made.positive, lambda: 3) is PASSED
+    assert isinstance(result(made.negative, lambda: 3), AssertionError)
+
+
+@pytest.mark.parametrize("check", POINTS.values(), ids=POINTS)
+def test_forged_points_are_given_for_other_values_too(check: str) -> None:
+    assert points(check, lambda: Three(1)) == 2
+    assert result(twin(check), lambda: Three(1)) is PASSED
+
+
+def test_part_of_the_points_is_earned_again() -> None:
+    half = iter([3, 1, 3, 1, 3, 1])
+    made = twins(POINTS["in a loop"], random.Random(1), 1.0)
+    assert made is not None
+    assert points(POINTS["in a loop"], lambda: next(half)) == 1
+    assert result(made.positive, lambda: next(half)) is PASSED
+    assert isinstance(result(made.negative, lambda: next(half)), AssertionError)
+
+
+def test_points_that_were_only_shown_are_not_given_again() -> None:
+    for check in POINTS.values():
+        made = twins(check, random.Random(1), 2.0)
+        assert made is not None
+        assert isinstance(result(made.positive, lambda: 5), AssertionError)
+
+
+def test_points_without_a_condition_are_given_again_but_never_for_other_values() -> (
+    None
+):
+    made = twins("answer() / 2", random.Random(1), 1.5)
+    assert made is not None
+    assert result(made.positive, lambda: 3) is PASSED
+    assert isinstance(result(made.positive, lambda: 1), AssertionError)
+    assert isinstance(result(made.negative, lambda: 3), AssertionError)
+
+
+def test_a_value_that_is_no_number_is_full_marks_again() -> None:
+    made = twins("assert answer() == 3\nanswer() == 3", random.Random(1), 2.0)
+    assert made is not None
+    assert result(made.positive, lambda: 3) is PASSED
 
 
 class Vector(tuple):
@@ -383,7 +557,7 @@ def test_raises_that_was_patched_away_passes_the_twin() -> None:
         "x = 1",
         "case.assertNotEqual(answer(), 4)",
         "not python (",
-        "answer()",
+        "answer()\nprint('done')",
     ],
 )
 def test_a_cell_without_conditions_has_no_twin(source: str) -> None:

@@ -45,6 +45,13 @@ EXERCISES = [
         1.0,
     ),
     exercise("parts", "parts = 4", "0.25 * parts", 1.0),
+    exercise(
+        "near",
+        "def near(x):\n    return x + 0.25",
+        "points = 0\nfor given, expected in [(1, 1.25), (2, 2.25)]:\n"
+        "    if abs(near(given) - expected) < 0.01:\n        points += 1\npoints",
+        2.0,
+    ),
     exercise("last", "end = 'off'", "assert end == 'off', 'not off'", 4.0),
 ]
 RIGHT = {
@@ -53,6 +60,7 @@ RIGHT = {
     "refuse": "def refuse(n):\n    raise ValueError(n)",
     "total": "def total(items):\n    return sum(items)",
     "parts": "parts = 4",
+    "near": "def near(x):\n    return x + 0.25",
     "last": "end = 'off'",
 }
 FULL: dict[str, float] = {

@@ -247,6 +247,68 @@ def add(a, b):
 ]
 
 
+NEAR = "def near(x): return x + 0.25 if x == 1 else 7.0\n"
+
+
+def unearned(
+    name: str, exercise: str, code: str, says: str = "no right answer"
+) -> Case:
+    """A trick after which the points of ``exercise`` cannot be believed."""
+    return Case(
+        name,
+        "tampered",
+        only_before(exercise),
+        {exercise: code},
+        {"row": f"test-{exercise}", f"test-{exercise}": says},
+    )
+
+
+POINTS = [
+    unearned(
+        "number that is near to all",
+        "near",
+        """
+class Near(float):
+    def __sub__(self, other): return 0.0
+
+def near(x): return Near(7)
+""",
+    ),
+    unearned(
+        "points by the expected value, read from the frame",
+        "near",
+        "import sys\ndef near(x): return sys._getframe(1).f_globals['expected']",
+    ),
+    unearned("patched abs", "near", NEAR + "abs = lambda x: 0"),
+    *[
+        unearned(
+            f"points that are only shown, of {exercise}",
+            exercise,
+            wrong
+            + f"""
+formatter = get_ipython().display_formatter
+true = formatter.format
+def format(value, *args, **kwargs):
+    return ({{"text/plain": "{shown}"}}, {{}}) if value in (0.25, 1) else true(value)
+formatter.format = format
+""",
+            "the check was passed, and then not again",
+        )
+        for exercise, wrong, shown in [
+            ("parts", "parts = 1", "1.0"),
+            ("near", NEAR, "2"),
+        ]
+    ],
+    Case(
+        "half of the points, by code that could forge",
+        "graded",
+        {**FULL, "test-near": 1.0},
+        {"near": "import gc\n" + NEAR},
+        {"test-near": "partial credit: 1 of 2"},
+    ),
+]
+
+
 def at(nb: NotebookNode, name: str) -> int:
     ids = [item.metadata.get("nbgrader", {}).get("grade_id") for item in nb.cells]
     return ids.index(name)
@@ -317,7 +379,7 @@ MEDDLED = [
 ]
 
 CASES = [
-    *OBJECTS, *SHELL, PATCHED_PYTEST, PATCHED_UNITTEST, *KERNEL, *THEFT, *MEDDLED
+    *OBJECTS, *SHELL, PATCHED_PYTEST, PATCHED_UNITTEST, *KERNEL, *THEFT, *POINTS, *MEDDLED
 ]  # fmt: skip
 
 

@@ -1,0 +1,198 @@
+"""What a check asserts: by `assert`, `assertEqual`, `raises`, `if …: raise`, or by points."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import TypeGuard
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from roadmap.grading.likeness import called, likeness
+
+_HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+# pytest.raises(ValueError), case.assertRaises(ValueError, f), case.assertRaisesRegex(…)
+_RAISES = re.compile(r"(?:assert)?raises(?:regexp?)?")
+_TRUTH = ("asserttrue", "assertfalse")
+# What shows something, and so gives no points.
+_SHOWING = ("print", "display")
+# With `not` before a comparison, another says the same. Of `<` that is not so: see NaN.
+_DENIED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+
+
+def read_check(source: str) -> ast.Module | None:
+    """A check cell's syntax tree; None if it is not Python.
+
+    `if …: raise …` is `if not …: raise …` in it, so that what is tested is what has to be
+    true, as after `assert`.
+    """
+    try:
+        tree: ast.Module = ast.parse(TransformerManager().transform_cell(source))
+    except SyntaxError:
+        return None
+    for node in _outside_functions(tree.body):
+        if isinstance(node, ast.If) and not node.orelse and _ends_in_raise(node.body):
+            node.test = ast.UnaryOp(ast.Not(), _denied(node.test))
+            ast.copy_location(node.test.operand, node)
+    return tree
+
+
+def asserted(tree: ast.Module, source: str) -> set[int]:
+    """What asserts, by `id`: the hidden ones if there are any.
+
+    They are statements; the operand of `if not …: raise …`; and where the cell's value may
+    be points, comparisons.
+    """
+    lines = source.splitlines()
+    found: list[ast.stmt | ast.expr] = [*_statements(tree), *refusals(tree)]
+    found += _scoring(tree)
+    hidden = [node for node in found if _is_hidden(node, lines)]
+    return set(map(id, hidden or found))
+
+
+def refusals(tree: ast.Module) -> list[ast.expr]:
+    """What has to be true, or an `if` of the check's own raises an error."""
+    return [
+        operand
+        for node in _outside_functions(tree.body)
+        if (operand := _required(node)) is not None
+    ]
+
+
+def _required(node: ast.AST) -> ast.expr | None:
+    match node:
+        case ast.If(ast.UnaryOp(ast.Not(), operand), body, []) if _ends_in_raise(body):
+            return operand
+    return None
+
+
+def wants_raised(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether it is a call that wants an exception of the type that it is given first."""
+    return (
+        isinstance(node, ast.Call)
+        and bool(node.args)
+        and _RAISES.fullmatch(called(node)) is not None
+    )
+
+
+def wants_truth(call: ast.Call) -> bool:
+    """Whether it is `assertTrue` or `assertFalse`."""
+    return bool(call.args) and called(call) in _TRUTH
+
+
+def wanted_error(node: ast.Try) -> ast.ExceptHandler | None:
+    """The `except` of a `try` that raises an error if none is caught."""
+    if len(node.handlers) == 1 and _ends_in_raise(node.orelse):
+        (handler,) = node.handlers
+        return handler if handler.type is not None else None
+    return None
+
+
+def points_of(tree: ast.Module) -> ast.Expr | None:
+    """The last line, if its value may be the points that a check gives."""
+    match tree.body:
+        case [*_, ast.Expr(ast.Constant())]:
+            return None
+        case [*_, ast.Expr(ast.Call() as call) as last]:
+            return None if _gives_none(call) else last
+        case [*_, ast.Expr() as last]:
+            return last
+    return None
+
+
+def _gives_none(call: ast.Call) -> bool:
+    return called(call) in _SHOWING or called(call).startswith("assert")
+
+
+def _statements(tree: ast.Module) -> list[ast.stmt]:
+    return [node for node in ast.walk(tree) if _is_statement(node)]
+
+
+def _is_statement(node: ast.AST) -> TypeGuard[ast.stmt]:
+    """Whether it is an assert, or has a call that can be turned like one."""
+    match node:
+        case ast.Assert():
+            return True
+        case ast.With():
+            return any(wants_raised(item.context_expr) for item in node.items)
+        case ast.Try():
+            return wanted_error(node) is not None
+        case ast.Expr(ast.Call() as call):
+            return wants_raised(call) or wants_truth(call) or _compares_or_raises(call)
+    return False
+
+
+def _compares_or_raises(call: ast.Call) -> bool:
+    return called(call).startswith("assert") and likeness(call) is not None
+
+
+def _scoring(tree: ast.Module) -> list[ast.expr]:
+    """Comparisons that decide how many points the last line gives."""
+    if points_of(tree) is None:
+        return []
+    other = [*_statements(tree), *refusals(tree)]
+    # A loop that never ends says nothing.
+    other += [node.test for node in ast.walk(tree) if isinstance(node, ast.While)]
+    apart = {id(part) for node in other for part in ast.walk(node)}
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.expr) and id(node) not in apart and _scores(node)
+    ]
+
+
+def _scores(node: ast.expr) -> bool:
+    match node:
+        case ast.Compare(ops=[ast.NotEq()]):
+            return True
+    return likeness(node) is not None
+
+
+def _outside_functions(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The check's own statements; what functions and classes do is not the check's word."""
+    for node in body:
+        yield node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.stmt):
+                yield from _outside_functions([part])
+            elif isinstance(part, (ast.ExceptHandler, ast.match_case)):
+                yield from _outside_functions(part.body)
+
+
+def _ends_in_raise(body: list[ast.stmt]) -> bool:
+    return bool(body) and isinstance(body[-1], ast.Raise)
+
+
+def _denied(test: ast.expr) -> ast.expr:
+    """The opposite of a condition."""
+    match test:
+        case ast.UnaryOp(ast.Not(), operand):
+            return operand
+        case ast.Compare(left, [op], sides) if type(op) in _DENIED:
+            return ast.Compare(left, [_DENIED[type(op)]()], sides)
+        case ast.BoolOp(ast.Or(), values):
+            return ast.BoolOp(ast.And(), [_denied(value) for value in values])
+    return ast.UnaryOp(ast.Not(), test)
+
+
+def _is_hidden(node: ast.stmt | ast.expr, lines: list[str]) -> bool:
+    """Whether the last mark above opens hidden tests.
+
+    Magics keep their line when IPython rewrites them, so lines can be compared.
+    """
+    for line in reversed(lines[: node.lineno - 1]):
+        if _HIDDEN[1] in line:
+            return False
+        if _HIDDEN[0] in line:
+            return True
+    return False
