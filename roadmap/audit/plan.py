@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from roadmap.audit.mutants import Mutant, mutants, sample
 from roadmap.errors import RoadmapError
-from roadmap.grading.twin import twins
+from roadmap.grading.proof.twin import twins
 from roadmap.lessons.answers import Answer, Excuse, read_answers, read_excuses
 from roadmap.lessons.fences import find_fences
 from roadmap.lessons.files import COURSE, digest

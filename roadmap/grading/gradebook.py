@@ -30,8 +30,8 @@ from sqlalchemy.orm import selectinload
 
 from roadmap.errors import RoadmapError
 from roadmap.grading.course import NbgraderCourse
-from roadmap.grading.innocent import vocabulary
 from roadmap.grading.master import Cell, MasterNotebook, is_answer, is_check
+from roadmap.grading.proof.innocent import vocabulary
 from roadmap.grading.rows import Row
 from roadmap.grading.verdict import NO_RESPONSE
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from roadmap.grading import worker
 from roadmap.grading.processes import kill_descendants, kill_tree, memory
-from roadmap.grading.proof import TRIES
+from roadmap.grading.proof.doubts import TRIES
 from roadmap.grading.rows import Status
 from roadmap.grading.worker import Job
 

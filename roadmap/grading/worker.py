@@ -29,12 +29,12 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from roadmap.grading.innocent import cannot_forge
 from roadmap.grading.kernel import CellRun, Outcome, execute
 from roadmap.grading.kernels import ExecuteSettings
 from roadmap.grading.master import MasterNotebook, grade_id, is_check, nbgrader
 from roadmap.grading.processes import kill_descendants
-from roadmap.grading.proof import doubts
+from roadmap.grading.proof.doubts import doubts
+from roadmap.grading.proof.innocent import cannot_forge
 from roadmap.grading.submission import InvalidNotebookError, read_notebook, rebuild
 from roadmap.grading.verdict import judge, plain
 

@@ -12,8 +12,8 @@ from nbformat import NotebookNode, v4
 from tiny_course import notebook
 
 from roadmap.grading import innocent
-from roadmap.grading.innocent import cannot_forge, vocabulary
 from roadmap.grading.master import MasterNotebook
+from roadmap.grading.proof.innocent import cannot_forge, vocabulary
 
 GIVEN = """%load_ext roadmap
 import logging

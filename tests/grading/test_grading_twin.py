@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from roadmap.grading.condition import other_value
-from roadmap.grading.twin import twins
+from roadmap.grading.proof.condition import other_value
+from roadmap.grading.proof.twin import twins
 
 CHECKS = {
     "equal": "assert answer() == 3",

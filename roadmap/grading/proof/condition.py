@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from roadmap.grading.expected import is_literal
-from roadmap.grading.likeness import Likeness, asserts_equality, likeness
+from roadmap.grading.proof.expected import is_literal
+from roadmap.grading.proof.likeness import Likeness, asserts_equality, likeness
 
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.GtE,

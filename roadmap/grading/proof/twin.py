@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from roadmap.grading.asserted import (
+from roadmap.grading.proof.asserted import (
     asserted,
     points_of,
     read_check,
@@ -32,9 +32,9 @@ from roadmap.grading.asserted import (
     wants_raised,
     wants_truth,
 )
-from roadmap.grading.condition import Conditions, Look
-from roadmap.grading.expected import Origin, origins
-from roadmap.grading.likeness import called, likeness
+from roadmap.grading.proof.condition import Conditions, Look
+from roadmap.grading.proof.expected import Origin, origins
+from roadmap.grading.proof.likeness import called, likeness
 
 # A value is points if it is shown as a number, in whatever way it came to be shown.
 _POINTS = """\

@@ -12,7 +12,7 @@ import ast
 import builtins
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from roadmap.grading.likeness import likeness, only_compares
+from roadmap.grading.proof.likeness import likeness, only_compares
 
 Origin = ast.Assign | ast.For
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -24,7 +24,7 @@ def origins(
 ) -> dict[int, Mapping[str, Origin]]:
     """The statements that give each of ``asserts`` its expected values.
 
-    ``asserts`` are `id`s of statements and expressions (see :mod:`roadmap.grading.asserted`).
+    ``asserts`` are `id`s of statements and expressions (see ``asserted``).
     The values are by name; a name that is not only compared, or may hold what an answer has
     made, or something else by then, is not among them.
     """

@@ -1,7 +1,7 @@
 """A pass needs proof: run a notebook again with the twins of its checks.
 
 In a second run each check that was passed has one of its two twins in its place, as
-chance picks, and in a third the other one (see :mod:`roadmap.grading.twin`). The pass is
+chance picks, and in a third the other one (see ``twin``). The pass is
 proved when the positive twin passes and the negative one fails. Each run has a kernel of
 its own, so that no twin can be told by what went before it.
 """
@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from roadmap.grading.kernel import CellRun, execute
 from roadmap.grading.kernels import ExecuteSettings
 from roadmap.grading.master import grade_id
-from roadmap.grading.twin import Twins, twins
+from roadmap.grading.proof.twin import Twins, twins
 
 # Seconds that a run with twins may take beyond three times the first.
 GRACE = 10.0

@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from roadmap.grading.likeness import called, likeness
+from roadmap.grading.proof.likeness import called, likeness
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 # pytest.raises(ValueError), case.assertRaises(ValueError, f), case.assertRaisesRegex(…)

@@ -5,7 +5,7 @@ own, get hold of the interpreter (frames, the shell, modules, builtins), look up
 check compares with, or keep an exception from rising. All of these need a class
 statement, a name, an attribute or an import that most answers do not have. What is read
 here is not a list of such tricks: it is a list of what is allowed, and whatever has
-anything else is run again, with twins (see :mod:`roadmap.grading.twin`).
+anything else is run again, with twins (see ``twin``).
 
 Only the learner's own code is read: a cell that stands in the release is the author's.
 """
