@@ -11,8 +11,8 @@ import pytest
 from nbformat import NotebookNode, v4
 from tiny_course import notebook
 
-from roadmap.grading import innocent
 from roadmap.grading.master import MasterNotebook
+from roadmap.grading.proof import innocent
 from roadmap.grading.proof.innocent import cannot_forge, vocabulary
 
 GIVEN = """%load_ext roadmap
