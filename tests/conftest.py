@@ -40,7 +40,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # The wheel's lock lies where runtime files do, or else in /tmp, where it may be another
     # user's. pytest's folders are the user's own; all of its processes need the same one.
     runtime = tmp_path_factory.getbasetemp().parent / "run"
-    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    (runtime / "python_PostgresServer").mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         pgserver = pytest.importorskip(
