@@ -186,24 +186,17 @@ class Conditions:
             case [ast.In()]:
                 return self._turned_membership(sides)
         names = self._look.names(len(sides))
-        pairs = list(zip(pairwise(names), map(type, test.ops), strict=True))
-        holds = [_compared(a, op, b) for (a, b), op in pairs]
+        ops = [type(op) for op in test.ops]
+        pairs = list(pairwise(names))
+        holds = " and ".join(map(_compared, pairs, ops))
         if not any(map(_is_constant, sides)):
             # Two objects of a learner's: that the opposite operator is right is not asked.
-            return self._never(sides, " and ".join(holds))
-        beyond = [
-            more
-            for pair, of, (_, op) in zip(
-                pairwise(names), pairwise(sides), pairs, strict=True
-            )
-            if (more := self._beyond(pair, of, op))
-        ]
-        if not self._look.number:
-            again = " and ".join([*holds, *beyond])
-            return self._call(f"({' and '.join(holds)}) and ({again})", sides)
-        fails = [_compared(a, _OPPOSITE[op], b) for (a, b), op in pairs]
-        opposite = " or ".join([*fails, *beyond])
-        return self._call(f"({' and '.join(holds)}) and ({opposite})", sides)
+            return self._never(sides, holds)
+        asked = [_OPPOSITE[op] for op in ops] if self._look.number else ops
+        more = [*map(_compared, pairs, asked)]
+        more += filter(None, map(self._beyond, pairs, pairwise(sides), ops))
+        joined = (" or " if self._look.number else " and ").join(more)
+        return self._call(f"({holds}) and ({joined})", sides)
 
     def _beyond(
         self,
@@ -221,9 +214,9 @@ class Conditions:
         asked = op if self._look.number else exchanged
         (a, b), (low, high) = names, map(_number, sides)
         if high is not None:
-            return _compared(self._far(high, upwards), asked, a)
+            return _compared((self._far(high, upwards), a), asked)
         if low is not None:
-            return _compared(b, asked, self._far(low, not upwards))
+            return _compared((b, self._far(low, not upwards)), asked)
         return None
 
     def _far(self, value: float, above: bool) -> str:
@@ -268,6 +261,6 @@ def _number(node: ast.expr) -> float | None:
     return value if type(value) in (int, float) else None
 
 
-def _compared(left: str, op: type[ast.cmpop], right: str) -> str:
-    sides = ast.Name(left, ast.Load()), ast.Name(right, ast.Load())
-    return ast.unparse(ast.Compare(sides[0], [op()], [sides[1]]))
+def _compared(sides: tuple[str, str], op: type[ast.cmpop]) -> str:
+    left, right = map(_parsed, sides)
+    return ast.unparse(ast.Compare(left, [op()], [right]))
