@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import TypeGuard
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from roadmap.grading.proof.expected import authors, loaded, own_parts
 from roadmap.grading.proof.likeness import called, likeness
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
@@ -17,6 +19,7 @@ _RAISES = re.compile(r"(?:assert)?raises(?:regexp?)?")
 _TRUTH = ("asserttrue", "assertfalse")
 # What shows something, and so gives no points.
 _SHOWING = ("print", "display")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # With `not` before a comparison, another says the same. Of `<` that is not so: see NaN.
 _DENIED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Is: ast.IsNot,
@@ -38,40 +41,29 @@ def read_check(source: str) -> ast.Module | None:
         tree: ast.Module = ast.parse(TransformerManager().transform_cell(source))
     except SyntaxError:
         return None
-    for node in _outside_functions(tree.body):
-        if isinstance(node, ast.If) and not node.orelse and _ends_in_raise(node.body):
+    for node, block in _refusals(tree):
+        if block is node.body:
             node.test = ast.UnaryOp(ast.Not(), _denied(node.test))
             ast.copy_location(node.test.operand, node)
+    if source.rstrip().endswith(";"):
+        tree.body.append(ast.Pass())  # the last line's value is not shown
     return tree
 
 
 def asserted(tree: ast.Module, source: str) -> set[int]:
     """What asserts, by `id`: the hidden ones if there are any.
 
-    They are statements; the operand of `if not …: raise …`; and where the cell's value may
-    be points, comparisons.
+    They are statements; what an `if` needs that raises an error otherwise; and comparisons
+    of an answer that are parts of these, or decide how many points the last line gives.
     """
-    lines = source.splitlines()
-    found: list[ast.stmt | ast.expr] = [*_statements(tree), *refusals(tree)]
-    found += _scoring(tree)
+    # IPython drops the empty lines before the first one.
+    lines = source[len(source) - len(source.lstrip()) :].splitlines()
+    found: list[ast.stmt | ast.expr] = [*_statements(tree), *_required(tree)]
+    known = authors(tree, untouched=False)
+    parts = [*chain.from_iterable(map(_comparisons_in, found)), *_scoring(tree)]
+    found += [node for node in parts if loaded(node) - known]
     hidden = [node for node in found if _is_hidden(node, lines)]
     return set(map(id, hidden or found))
-
-
-def refusals(tree: ast.Module) -> list[ast.expr]:
-    """What has to be true, or an `if` of the check's own raises an error."""
-    return [
-        operand
-        for node in _outside_functions(tree.body)
-        if (operand := _required(node)) is not None
-    ]
-
-
-def _required(node: ast.AST) -> ast.expr | None:
-    match node:
-        case ast.If(ast.UnaryOp(ast.Not(), operand), body, []) if _ends_in_raise(body):
-            return operand
-    return None
 
 
 def wants_raised(node: ast.AST) -> TypeGuard[ast.Call]:
@@ -109,7 +101,10 @@ def points_of(tree: ast.Module) -> ast.Expr | None:
 
 
 def _gives_none(call: ast.Call) -> bool:
-    return called(call) in _SHOWING or called(call).startswith("assert")
+    name = called(call)
+    if name in _SHOWING or name.startswith("assert") or wants_raised(call):
+        return True
+    return ast.unparse(call.func).startswith("get_ipython()")  # a magic
 
 
 def _statements(tree: ast.Module) -> list[ast.stmt]:
@@ -134,22 +129,68 @@ def _compares_or_raises(call: ast.Call) -> bool:
     return called(call).startswith("assert") and likeness(call) is not None
 
 
-def _scoring(tree: ast.Module) -> list[ast.expr]:
-    """Comparisons that decide how many points the last line gives."""
+def _required(tree: ast.Module) -> Iterator[ast.expr]:
+    """What has to be true, or an `if` of the check's own raises an error."""
+    for node, block in _refusals(tree):
+        if block is node.orelse:
+            yield node.test
+        elif isinstance(node.test, ast.UnaryOp):
+            yield node.test.operand
+
+
+def _refusals(tree: ast.Module) -> Iterator[tuple[ast.If, list[ast.stmt]]]:
+    """Every `if` of the check's own, with the block of it that raises an error.
+
+    In functions, which may be stand-ins for something, that has to be an AssertionError.
+    """
+    own = set(map(id, _outside_functions(tree.body)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If):
+            raises = _ends_in_raise if id(node) in own else _ends_in_assertion
+            for block in (node.body, node.orelse):
+                if raises(block):
+                    yield node, block
+                    break
+
+
+def _comparisons_in(node: ast.AST) -> Iterator[ast.expr]:
+    """The comparisons in what is asserted, but for what is itself turned."""
+    match node:
+        case ast.Assert(test):
+            yield from _comparisons_in(test)
+        case ast.Expr(ast.Call(args=args)):
+            yield from chain.from_iterable(map(_comparisons_in, args))
+        case ast.BoolOp(ast.And(), values):
+            yield from chain.from_iterable(map(_comparisons_in, values))
+        case ast.expr():
+            for part in ast.iter_child_nodes(node):
+                yield from filter(_compares, _calculated(part))
+
+
+def _scoring(tree: ast.Module) -> Iterator[ast.expr]:
+    """Comparisons of the check's own, if its last line may give points."""
     if points_of(tree) is None:
-        return []
-    other = [*_statements(tree), *refusals(tree)]
-    # A loop that never ends says nothing.
-    other += [node.test for node in ast.walk(tree) if isinstance(node, ast.While)]
-    apart = {id(part) for node in other for part in ast.walk(node)}
-    return [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.expr) and id(node) not in apart and _scores(node)
-    ]
+        return
+    asserting = {id(node) for node in [*_statements(tree), *_required(tree)]}
+    for node in _outside_functions(tree.body):
+        if id(node) in asserting or isinstance(node, _DEFINITIONS):
+            continue
+        for part in own_parts(node):
+            # A loop that never ends says nothing.
+            if id(part) not in asserting and not isinstance(node, ast.While):
+                yield from filter(_compares, _calculated(part))
 
 
-def _scores(node: ast.expr) -> bool:
+def _calculated(node: ast.AST) -> Iterator[ast.expr]:
+    """The expression and what is in it, but for functions."""
+    if isinstance(node, ast.expr):
+        yield node
+    for part in ast.iter_child_nodes(node):
+        if not isinstance(part, (ast.Lambda, ast.stmt)):
+            yield from _calculated(part)
+
+
+def _compares(node: ast.expr) -> bool:
     match node:
         case ast.Compare(ops=[ast.NotEq()]):
             return True
@@ -160,7 +201,7 @@ def _outside_functions(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """The check's own statements; what functions and classes do is not the check's word."""
     for node in body:
         yield node
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(node, _DEFINITIONS):
             continue
         for part in ast.iter_child_nodes(node):
             if isinstance(part, ast.stmt):
@@ -171,6 +212,18 @@ def _outside_functions(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _ends_in_raise(body: list[ast.stmt]) -> bool:
     return bool(body) and isinstance(body[-1], ast.Raise)
+
+
+def _ends_in_assertion(body: list[ast.stmt]) -> bool:
+    match body:
+        case [
+            *_,
+            ast.Raise(
+                ast.Call(ast.Name("AssertionError")) | ast.Name("AssertionError")
+            ),
+        ]:
+            return True
+    return False
 
 
 def _denied(test: ast.expr) -> ast.expr:

@@ -27,6 +27,9 @@ _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+_HUGE = 1e200
+# The product of the primes below 20: a multiple and one is 0 modulo no number made of them.
+_ROUND = 9_699_690
 # The operator that says the same with the sides exchanged, and whether the left is less.
 _EXCHANGED: dict[type[ast.cmpop], tuple[type[ast.cmpop], bool]] = {
     ast.Lt: (ast.Gt, True),
@@ -37,30 +40,33 @@ _EXCHANGED: dict[type[ast.cmpop], tuple[type[ast.cmpop], bool]] = {
 
 
 def other_value(value: Any, number: int, text: str) -> Any:
-    """A value of the same kind that equals neither ``value`` nor anything honest.
+    """A value that equals neither ``value`` nor anything honest; mostly of the same kind.
 
     With 0 as ``number`` it is the value again.
     """
     if number < 1:
         return value
     if isinstance(value, bool):
-        return not value
-    if hasattr(value, "as_integer_ratio"):
-        # Far enough for any tolerance, and rounded as the value is. What is infinite has none.
-        other = value + number * (1000 + abs(value) // 1)
-        return other if value != other == abs(other) else text
+        return ...  # not the opposite: a wrong answer may be that
+    if isinstance(value, complex) or hasattr(value, "as_integer_ratio"):
+        # Far enough for any tolerance, rounded as the value is, and another modulo anything.
+        other = value + number * (1 + abs(value) // 1000000)
+        return other if other != value and other == other else text  # NaN
     if isinstance(value, str):
         return value + text
     if isinstance(value, bytes):
         return value + text.encode()
-    if isinstance(value, list):
-        return [*value, text]
-    if isinstance(value, tuple):
-        return (*value, text)
+    # All that is in it, since what equals everything may be in the other one.
+    if isinstance(value, (list, tuple, set, frozenset)):
+        others = [other_value(part, number, text) for part in value] or [text]
+        return (
+            tuple(others)
+            if isinstance(value, tuple)
+            else (others if isinstance(value, list) else set(others))
+        )
     if isinstance(value, dict):
-        return {**value, text: text}
-    if isinstance(value, (set, frozenset)):
-        return {*value, text}
+        others = [(key, other_value(value[key], number, text)) for key in value]
+        return dict(others or [(text, text)])
     return text
 
 
@@ -88,6 +94,26 @@ def _as_text(function: Callable[..., Any]) -> str:
 _OTHER_VALUE = _as_text(other_value)
 
 
+# What twins call beside it. A condition that cannot be asked of another value does not hold.
+_MORE = """\
+def {look.hold}(test, *sides):
+    try:
+        return test(*sides)
+    except {look.builtins}.Exception:
+        if {look.number} < 1:
+            raise
+        return False
+
+def {look.note}(held):
+    try:
+        {look.seen}.append(not not held)
+    except {look.builtins}.Exception:
+        return held
+    return held or {look.number}
+
+{look.seen} = []"""
+
+
 def _word(chance: random.Random, length: int) -> str:
     return "".join(chance.choices(string.ascii_lowercase, k=length))
 
@@ -100,24 +126,25 @@ class Look:
     text: str
     other: str
     seen: str
+    hold: str
+    note: str
     builtins: str
     points: str
 
     @classmethod
     def by(cls, chance: random.Random) -> Look:
         """One that nobody can foretell."""
-        number, text = (
-            chance.randint(11, 97),
-            _word(chance, 6) + _word(chance, 3).upper(),
-        )
-        return cls(number, text, *(f"_{_word(chance, 7)}" for _ in range(4)))
+        text = _word(chance, 6) + _word(chance, 3).upper()
+        names = [f"_{_word(chance, 7)}" for _ in range(6)]
+        return cls(1 + _ROUND * chance.randint(104, 1030), text, *names)
 
     @property
     def needs(self) -> str:
         """The source of what turned conditions call."""
         text = f"import builtins\n{_OTHER_VALUE}".replace("other_value", self.other)
         text = text.replace("import builtins", f"import builtins as {self.builtins}")
-        return text.replace("builtins.", f"{self.builtins}.")
+        text = text.replace("builtins.", f"{self.builtins}.")
+        return f"{text}\n\n{_MORE.format(look=self)}"
 
     def names(self, count: int) -> list[str]:
         """Names that nothing else in a check has."""
@@ -143,13 +170,20 @@ class Conditions:
         alike = likeness(test)
         if alike is not None:
             return self.unlike(alike)
-        if isinstance(test, ast.Compare):
-            return self._turned_comparison(test)
+        match test:
+            case ast.Compare():
+                return self._turned_comparison(test)
+            case ast.UnaryOp(ast.Not(), ast.Compare(left, [op], [right])) if (
+                type(op) in _EXCHANGED and _number(right) is not None
+            ):
+                return self._turned_bound(left, type(op), right)
         return self._never([test], *self._look.names(1))
 
     def changed(self, value: ast.expr) -> ast.expr:
         """Another value; it is written out if ``value`` is."""
         number, text = self._look.number, self._look.text
+        if number < 1 and is_literal(value):
+            return value
         if not is_literal(value):
             function = ast.Name(self._look.other, ast.Load())
             arguments = [value, ast.Constant(number), ast.Constant(text)]
@@ -219,9 +253,21 @@ class Conditions:
             return _compared((b, self._far(low, not upwards)), asked)
         return None
 
+    def _turned_bound(
+        self, value: ast.expr, op: type[ast.cmpop], bound: ast.expr
+    ) -> ast.expr:
+        """The same for `not value < bound`: that it is not far above it, either."""
+        (a,), number = self._look.names(1), _number(bound)
+        assert number is not None  # noqa: S101  # the caller has looked
+        exchanged, upwards = _EXCHANGED[op]
+        asked = exchanged if self._look.number else op
+        far = self._far(number, not upwards)
+        body = f"not {_compared((a, repr(number)), op)} and not {_compared((a, far), asked)}"
+        return self._call(body, [value])
+
     def _far(self, value: float, above: bool) -> str:
         # A sum, because a negative number would not look as a positive one does.
-        away = self._look.number * (1000 + abs(value))
+        away = self._look.number * (1 + abs(value))
         return f"{value!r} {'+' if above else '-'} {away!r}"
 
     def _turned_membership(self, sides: list[ast.expr]) -> ast.expr:
@@ -238,9 +284,10 @@ class Conditions:
         )
 
     def _call(self, body: str, sides: list[ast.expr]) -> ast.expr:
-        """Evaluate the sides once, as the look's names, then ``body``."""
+        """Evaluate the sides once, then ``body``, in which they have the look's names."""
         names = ", ".join(self._look.names(len(sides)))
-        return ast.Call(_parsed(f"lambda {names}: {body}"), sides, [])
+        hold = ast.Name(self._look.hold, ast.Load())
+        return ast.Call(hold, [_parsed(f"lambda {names}: {body}"), *sides], [])
 
 
 def _parsed(text: str) -> ast.expr:
@@ -256,9 +303,11 @@ def _is_truth(node: ast.expr) -> bool:
 
 
 def _number(node: ast.expr) -> float | None:
-    """The number that is written out there, if one is."""
+    """The number that is written out there, if one is; none has anything far beyond it."""
     value = ast.literal_eval(node) if is_literal(node) else None
-    return value if type(value) in (int, float) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if abs(value) < _HUGE else None
 
 
 def _compared(sides: tuple[str, str], op: type[ast.cmpop]) -> str:

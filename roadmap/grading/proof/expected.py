@@ -30,7 +30,9 @@ def origins(
     """
     seen = _Seen(asserts)
     seen.follow(tree.body, {}, ())
-    usable = (_authors(tree) & _only_compared(tree, asserts)) - _bound_otherwise(tree)
+    usable = (
+        authors(tree, untouched=True) & _only_compared(tree, asserts)
+    ) - _bound_otherwise(tree)
     return {
         place: {
             name: origin
@@ -68,7 +70,7 @@ class _Seen:
         """Read a block, before which ``names`` were bound."""
         for node in body:
             where = place, node.lineno
-            for part in map(id, _own(node)):
+            for part in map(id, own_parts(node)):
                 if part in self._asserts:
                     self.origins[part] = dict(names)
                     self._asserted[part] = where
@@ -96,12 +98,12 @@ class _Seen:
         )
 
 
-def _own(node: ast.AST) -> Iterator[ast.AST]:
+def own_parts(node: ast.AST) -> Iterator[ast.AST]:
     """A statement and its parts, without the statements in it."""
     yield node
     for part in ast.iter_child_nodes(node):
         if not isinstance(part, (ast.stmt, ast.ExceptHandler, ast.match_case)):
-            yield from _own(part)
+            yield from own_parts(part)
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -123,7 +125,7 @@ def _stored(node: ast.AST) -> set[str]:
     }
 
 
-def _loaded(node: ast.AST) -> set[str]:
+def loaded(node: ast.AST) -> set[str]:
     """The names that a value is made of; a function's parameters are its own."""
     names = {
         child.id
@@ -137,31 +139,37 @@ def _parameters(node: ast.AST) -> set[str]:
     return {child.arg for child in ast.walk(node) if isinstance(child, ast.arg)}
 
 
-def _authors(tree: ast.Module) -> set[str]:
-    """Names whose values the check makes without anything from outside of it.
+def authors(tree: ast.Module, *, untouched: bool) -> set[str]:
+    """Names whose values the check makes without anything from outside of it; and builtins.
 
-    What is outside may be the answer, or made by it. So may be whatever is handed to it.
+    What is outside may be the answer, or made by it. So may be whatever is handed to it,
+    which with ``untouched`` is not among them, either.
     """
     bindings = list(_bindings(tree))
     names = {name for bound, _ in bindings for name in bound} - _parameters(tree)
     while True:
         known = names | _BUILTINS
         tainted = {
-            name
-            for bound, value in bindings
-            if _loaded(value) - known
-            for name in bound
+            name for bound, value in bindings if loaded(value) - known for name in bound
         }
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Call)
-                and not only_compares(node)
-                and _loaded(node.func) - known
-            ):
-                tainted.update(*map(_loaded, [*node.args, *node.keywords]))
+        if untouched:
+            tainted |= _handed_out(tree, known)
         if not tainted & names:
-            return names
+            return known
         names -= tainted
+
+
+def _handed_out(tree: ast.Module, known: set[str]) -> set[str]:
+    """Names whose values are handed to functions that are not ``known``."""
+    return {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and not only_compares(node)
+        and loaded(node.func) - known
+        for part in [*node.args, *node.keywords]
+        for name in loaded(part)
+    }
 
 
 def _bindings(tree: ast.Module) -> Iterator[tuple[set[str], ast.AST]]:
@@ -185,7 +193,7 @@ def _bindings(tree: ast.Module) -> Iterator[tuple[set[str], ast.AST]]:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 yield {name}, node
             case ast.Call(func=ast.Attribute(value=owner)):
-                yield _loaded(owner), node  # as list.append, which changes the list
+                yield loaded(owner), node  # as list.append, which changes the list
 
 
 def _changed_by(target: ast.expr) -> set[str]:

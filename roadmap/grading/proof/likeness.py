@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import copy
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 # assert_equal, assertListEqual, assert_allclose, …; not assertNotEqual, assertLessEqual
 _EQUALITY = re.compile(r"assert(?!.*(?:not|less|greater)).*(?:equals?|close)")
+
+_SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 
 
 class Likeness(NamedTuple):
@@ -72,7 +75,7 @@ def _exact(side: ast.expr) -> ast.expr:
 
 def _within(test: ast.expr, side: ast.expr) -> Likeness | None:
     """The two values whose difference ``side`` bounds: `abs(left - right)`, or more of it."""
-    for node in ast.walk(side):
+    for node in _outside_scopes(side):
         match node:
             case ast.Call(args=[ast.BinOp(left, ast.Sub(), right)]) if called(node) in (
                 "abs",
@@ -80,3 +83,11 @@ def _within(test: ast.expr, side: ast.expr) -> Likeness | None:
             ):
                 return Likeness(test, left, right)
     return None
+
+
+def _outside_scopes(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and what is in it, but for comprehensions, which have names of their own."""
+    yield node
+    for part in ast.iter_child_nodes(node):
+        if not isinstance(part, _SCOPES):
+            yield from _outside_scopes(part)

@@ -27,7 +27,6 @@ from roadmap.grading.proof.asserted import (
     asserted,
     points_of,
     read_check,
-    refusals,
     wanted_error,
     wants_raised,
     wants_truth,
@@ -43,6 +42,24 @@ try:
 except {look.builtins}.ValueError:
     {look.points} = {points!r}
 assert {look.points} >= {points!r} or {look.number} > 0"""
+
+
+# As `%precision` may have it.
+_ROUNDED = 0.99
+# Statements that an error can end.
+_DOING = (
+    *(ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.Expr, ast.Assert),
+    *(
+        ast.For,
+        ast.AsyncFor,
+        ast.While,
+        ast.If,
+        ast.With,
+        ast.AsyncWith,
+        ast.Try,
+        ast.Match,
+    ),
+)
 
 
 class Twins(NamedTuple):
@@ -117,7 +134,6 @@ class _Turner(ast.NodeTransformer):
 
     def __init__(self, chosen: set[int], tree: ast.Module, look: Look) -> None:
         self._chosen, self._tree, self._look = chosen, tree, look
-        self._required = {id(operand) for operand in refusals(tree)}
         self._kept = list(ast.walk(tree))  # so that no new node gets the id of one
         self._conditions = Conditions(look, self._changed_before)
         self._origins = origins(tree, chosen)
@@ -130,36 +146,40 @@ class _Turner(ast.NodeTransformer):
         tree = self.visit(self._tree)
         if last is not None:
             tree.body[-1] = ast.Assign([ast.Name(look.points, ast.Store())], last.value)
-        check = ast.unparse(ast.fix_missing_locations(tree))
+        future = [node for node in tree.body if _is_future(node)]
+        rest = [self._gone_on(node) for node in tree.body if node not in future]
         # The positive one ends where a condition is false, or was not forged here either.
         end = f"assert [_ for _ in {look.seen} if _] or {look.number} < 1"
         if last is not None:
-            end += f"\n{_POINTS.format(points=points, look=look)}"
-        return f"{look.needs}\n\n{look.seen} = []\n{check}\n{end}"
+            end += f"\n{_POINTS.format(points=points * _ROUNDED, look=look)}"
+        return "\n".join([*map(_text, future), look.needs, *map(_text, rest), end])
+
+    def _gone_on(self, node: ast.stmt) -> ast.stmt:
+        """The statement; in the negative twin an error in it is not the end of all."""
+        if not isinstance(node, _DOING):
+            return node
+        error, number = f"{self._look.builtins}.Exception", self._look.number
+        frame = f"try:\n    pass\nexcept {error}:\n    if {number} < 1:\n        raise"
+        (attempt,) = ast.parse(frame).body
+        attempt.body[0] = node  # type: ignore[attr-defined]
+        return attempt
 
     def visit(self, node: ast.AST) -> Any:
         """Turn an expression that was chosen; statements have their own methods."""
         if not isinstance(node, ast.expr) or id(node) not in self._chosen:
             return super().visit(node)
-        if id(node) in self._required:
-            return self._required_note(node, node)
+        self.generic_visit(node)
         match node:
             case ast.Compare(left, [ast.NotEq()], sides):
                 alike = ast.Compare(left, [ast.Eq()], sides)
                 return ast.UnaryOp(ast.Not(), self._note(node, alike))
         return self._note(node, node)
 
-    def _required_note(self, chosen: ast.AST, test: ast.expr) -> ast.expr:
-        """The same of what has to be true; only in the positive twin it has to."""
-        note = self._note(chosen, test)
-        return ast.BoolOp(ast.Or(), [note, ast.Constant(self._look.number)])
-
     def _note(self, chosen: ast.AST, test: ast.expr) -> ast.expr:
-        """The turned ``test``, which notes whether it held."""
+        """The turned ``test``, noted; only in the positive twin its value is the note's."""
         self._here = self._origins.get(id(chosen), {})
-        seen, turned = self._look.seen, ast.unparse(self._conditions.turned(test))
-        text = f"{seen}.append({turned}) or {seen}[-1]"
-        return ast.parse(text, mode="eval").body
+        turned = self._conditions.turned(test)
+        return ast.Call(ast.Name(self._look.note, ast.Load()), [turned], [])
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         """Turn the asserts, then what the names hold that they compare with."""
@@ -184,14 +204,15 @@ class _Turner(ast.NodeTransformer):
         """The turned condition; only in the positive twin is it the end if it is false."""
         if id(node) not in self._chosen:
             return node
+        self.generic_visit(node)
         # All in the assert, so that nothing is left of it where asserts are dropped.
-        return ast.Assert(self._required_note(node, node.test))
+        return ast.Assert(self._note(node, node.test))
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt | list[ast.stmt]:
         """The same for a call that asserts."""
+        self.generic_visit(node)
         call = node.value
         if id(node) not in self._chosen or not isinstance(call, ast.Call):
-            self.generic_visit(node)
             return node
         self._here = self._origins.get(id(node), {})
         alike = likeness(call)
@@ -258,3 +279,11 @@ class _Turner(ast.NodeTransformer):
         origin = self._here[side.id]
         self._expected[id(origin), side.id] = origin
         return True
+
+
+def _is_future(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _text(node: ast.stmt) -> str:
+    return ast.unparse(ast.fix_missing_locations(node))
