@@ -109,7 +109,7 @@ def {look.note}(held):
         {look.seen}.append(not not held)
     except {look.builtins}.Exception:
         return held
-    return held or {look.number}
+    return held if {look.number} < 1 else held or True
 
 {look.seen} = []"""
 
