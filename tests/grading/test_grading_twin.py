@@ -577,3 +577,258 @@ def test_each_side_is_evaluated_once() -> None:
 
 def test_names_and_values_differ_from_twin_to_twin() -> None:
     assert twin(CHECKS["equal"], 1) != twin(CHECKS["equal"], 2)
+
+
+# Code before which nothing can be believed that asks `==`, `<` or how far away something is.
+FORGER = """
+class N(float):
+    _yes = lambda self, other: True
+    __eq__ = __lt__ = __gt__ = __le__ = __ge__ = _yes
+    __ne__ = lambda self, other: False
+    __sub__ = __rsub__ = lambda self, other: 0.0
+    __hash__ = None
+"""
+ALL = "def f(x): return N(7)"
+SOME = "def f(x): return 1 if x == 1 else N(7)"
+LIST = "def f(x): return [N(7), N(7)]"
+SQUARE = "def f(x): return x * x"
+# A check, honest code, code that forges some of it.
+FORMS = {
+    "comparisons joined by and, for points": (
+        "score = 0\nif f(1) == 1 and f(2) == 4 and f(3) == 9:\n    score += 3\nscore",
+        *(SQUARE, SOME),
+    ),
+    "a comparison in the branch of another": (
+        "score = 0\nif f(1) == 1:\n    score += 1\n    if f(2) == 4:\n        score += 1\nscore",
+        *(SQUARE, SOME),
+    ),
+    "a chain of elif": (
+        "score = 0\nif f(1) != 1:\n    score = 0\nelif f(2) != 4:\n    score = 1\n"
+        "else:\n    score = 2\nscore",
+        *(SQUARE, SOME),
+    ),
+    "a loop that stops at what is wrong": (
+        "score = 0\nfor x, y in [(1, 1), (2, 4)]:\n    if f(x) != y:\n        break\n"
+        "    score += 1\nscore",
+        *(SQUARE, SOME),
+    ),
+    "a sum in a condition": (
+        "2 if sum(f(x) == y for x, y in [(1, 1), (2, 4)]) == 2 else 0",
+        *(SQUARE, ALL),
+    ),
+    "a guard": (
+        "r = f(2)\nscore = 0\nif len(r) == 2 and r[0] == 3.5:\n    score += 1\nscore",
+        *("def f(x): return [3.5, 1]", LIST),
+    ),
+    "a helper that recurs": (
+        "def right(n):\n    return 1 if n == 0 else n * right(n - 1)\n"
+        "def test():\n    for n in (3, 5):\n        assert f(n) == right(n)\ntest()",
+        *("import math\nf = math.factorial", ALL),
+    ),
+    "a helper that loops": (
+        "def right(n):\n    while True:\n        if n == 1:\n            return 1\n"
+        "        n -= 1\ndef test():\n    assert f(6) == right(6)\ntest()",
+        *("def f(x): return 1", ALL),
+    ),
+    "a loop of the check's own": (
+        "score = 0\nfor n in range(3_000):\n    if n == 5:\n        continue\n"
+        "    if n % 1_000 == 0:\n        score += f(n) == n * n\nscore",
+        *(SQUARE, ALL),
+    ),
+    "all": ("assert all(f(x) == y for x, y in [(1, 1), (2, 4)])", SQUARE, SOME),
+    "all within": (
+        "assert all(abs(f(x) - y) < 0.1 for x, y in [(1, 1), (2, 4)])",
+        *(SQUARE, SOME),
+    ),
+    "if not all: raise": (
+        "if not all(f(x) == x * x for x in (1, 2)):\n    raise ValueError",
+        *(SQUARE, SOME),
+    ),
+    "or": ("assert f(2) == 4 or f(2) == -4", SQUARE, ALL),
+    "is True": ("assert (abs(f(2) - 4) < 0.1) is True", SQUARE, ALL),
+    "the largest distance": (
+        "assert max(abs(f(x) - x * x) for x in (1, 2)) < 0.1",
+        *(SQUARE, None),
+    ),
+    "a list of answers": ("assert [f(1), f(2)] == [1, 4]", SQUARE, ALL),
+    "a list within": ("assert [f(1), f(2)] == pytest.approx([1, 4])", SQUARE, ALL),
+    "a dict of answers": (
+        "assert {x: f(x) for x in (1, 2)} == {1: 1, 2: 4}",
+        *(SQUARE, ALL),
+    ),
+    "a last line that wants an error": (
+        "assert f(2) == 4\npytest.raises(ValueError, f, -1)",
+        "def f(x):\n    if x < 0:\n        raise ValueError\n    return x * x",
+        "def f(x):\n    if x < 0:\n        raise ValueError\n    return N(7)",
+    ),
+    "the error that was wanted": (
+        "with pytest.raises(ValueError) as caught:\n    f(-1)\n"
+        "assert 'no' in str(caught.value)\nassert f(2) == 4",
+        "def f(x):\n    if x < 0:\n        raise ValueError('no')\n    return x * x",
+        "def f(x):\n    if x < 0:\n        raise ValueError('no')\n    return N(7)",
+    ),
+    "what no other value can be asked of": (
+        "from datetime import date, timedelta\n"
+        "assert abs(date(2024, 1, f(1)) - date(2024, 1, 1)) < timedelta(2)\n"
+        "assert abs(f(2) - 4) < 0.1",
+        *(SQUARE, SOME),
+    ),
+    "numbers without end": (
+        "assert f(2) < 1e308\nassert f(2) < 1e999\nassert [f(2), 1e999] == [4, 1e999]\n"
+        "assert f(3) == 9",
+        *(SQUARE, ALL.replace("return", "return 4 if x == 2 else")),
+    ),
+    "a great tolerance": ("assert abs(f(2) - 4) < 50_000", SQUARE, ALL),
+    "a visible and a hidden test of one name": (
+        "expected = 4\nassert abs(f(2) - expected) < 0.5\n### BEGIN HIDDEN TESTS\n"
+        "assert abs(f(2) - expected) < 0.1\nassert f(3) == 9\n### END HIDDEN TESTS",
+        *(SQUARE, "def f(x): return 4 if x == 2 else N(7)"),
+    ),
+    "if: raise, elif: raise": (
+        "if f(1) != 1:\n    raise ValueError(1)\nelif f(2) != 4:\n    raise ValueError(2)",
+        *(SQUARE, SOME),
+    ),
+    "if: else: raise": (
+        "if f(2) == 4:\n    print('ok')\nelse:\n    raise ValueError",
+        *(SQUARE, ALL),
+    ),
+    "if: raise in a function": (
+        "def check(x, y):\n    if f(x) != y:\n        raise AssertionError(x)\ncheck(2, 4)",
+        *(SQUARE, ALL),
+    ),
+    "if equal: raise": (
+        "if f(2) == 5:\n    raise ValueError\nassert f(2) == 4",
+        *(
+            SQUARE,
+            "def f(x, n=[]):\n    n.append(1)\n    return 1 if len(n) == 1 else N(7)",
+        ),
+    ),
+    "if beyond: raise": (
+        "if f(2) < 3 or f(2) > 5:\n    raise ValueError",
+        SQUARE,
+        "class M(float):\n    __lt__ = __gt__ = lambda self, other: False\n"
+        "def f(x): return M(7)",
+    ),
+    "from __future__": (
+        "from __future__ import annotations\nassert f(2) == 4",
+        SQUARE,
+        ALL,
+    ),
+    "hidden tests below empty lines": (
+        "\n\nassert f(1) == 1\n### BEGIN HIDDEN TESTS\nassert f(2) == 4\n"
+        "### END HIDDEN TESTS",
+        *(SQUARE, SOME),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_forms_of_checks(form: tuple[str, str, str | None]) -> None:
+    """Honest code passes one twin and fails the other; code that forges some passes both."""
+    check, honest, forging = form
+    for seed in range(5):
+        made = twins(check, random.Random(seed))
+        assert made is not None
+        assert ended(honest, made.positive) is PASSED
+        assert isinstance(ended(honest, made.negative), AssertionError)
+        if forging is not None:
+            assert ended(FORGER + forging, check) is PASSED
+            assert ended(FORGER + forging, made.positive) is PASSED
+            assert ended(FORGER + forging, made.negative) is PASSED
+
+
+def ended(answer: str, check: str) -> Exception | None:
+    """The exception that ended the check's cell below the answer's, if one did."""
+    space: dict[str, Any] = dict(GIVEN)
+    exec(answer, space)  # noqa: S102
+    try:
+        exec(check, space)  # noqa: S102
+    except Exception as error:
+        return error
+    return PASSED
+
+
+# A check that gives points or tries several things, and an honest answer that is half right.
+HALVES = {
+    "truths": (
+        "score = 0\nfor x, want in [(2, True), (3, False), (4, True)]:\n"
+        "    if f(x) == want:\n        score += 1\nscore",
+        "def f(x): return True",
+    ),
+    "truths, by is": (
+        "score = 0\nfor x, want in [(2, True), (3, False)]:\n    try:\n"
+        "        assert f(x) is want\n        score += 1\n"
+        "    except AssertionError:\n        pass\nscore",
+        "def f(x): return True",
+    ),
+    "truths, by assertEqual": (
+        "score = 0\nfor x, want in [(2, True), (3, False)]:\n    try:\n"
+        "        case.assertEqual(f(x), want)\n        score += 1\n"
+        "    except AssertionError:\n        pass\nscore",
+        "def f(x): return True",
+    ),
+    "truths that differ": (
+        "score = 0\nif f(1) != f(2):\n    score += 1\nscore",
+        "def f(x): return x % 2 == 1",
+    ),
+    "one of two names": (
+        "ok = False\nfor name in ('a', 'b'):\n    try:\n        assert f(name) == True\n"
+        "        ok = True\n    except AssertionError:\n        pass\nassert ok",
+        "def f(n): return n == 'a'",
+    ),
+    "a share that is shown rounded": (
+        "score = 0\nfor x, y in [(1, 1), (2, 4), (3, 9)]:\n    score += f(x) == y\n"
+        "round(score / 3, 2)",
+        "def f(x): return x * x if x < 3 else 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+def test_honest_answers_that_are_partly_right_are_not_taken_for_forged(
+    half: tuple[str, str],
+) -> None:
+    check, answer = half
+    for seed in range(20):
+        made = twins(check, random.Random(seed))
+        assert made is not None
+        assert ended(answer, made.positive) is PASSED
+        assert isinstance(ended(answer, made.negative), AssertionError)
+
+
+@pytest.mark.parametrize("modulus", [2, 7, 12, 24, 60, 256, 360])
+def test_numbers_modulo_something_equal_no_other_value(modulus: int) -> None:
+    answer = f"""
+class Mod:
+    def __init__(self, v): self.v = v
+    def __eq__(self, other): return (other - self.v) % {modulus} == 0
+"""
+    for seed in range(20):
+        made = twin(f"assert Mod({modulus} + 1) == 1\nassert Mod(0) == 0", seed)
+        assert isinstance(ended(answer, made), AssertionError)
+
+
+def test_a_value_that_ipython_does_not_show_gives_no_points() -> None:
+    assert twins("score = f(1) == 1\nscore;", random.Random(1), 1.0) is None
+    assert twins("%matplotlib inline", random.Random(1)) is None
+
+
+class Array(list):
+    """Compared item by item, and neither true nor false, as NumPy's."""
+
+    def __eq__(self, other: object) -> Any:
+        return Array(a == other for a in self)
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+    def all(self) -> bool:
+        return all(list(self))
+
+
+@pytest.mark.parametrize("end", ["", "\n1.0"])
+def test_arrays_are_compared_item_by_item_in_the_positive_twin(end: str) -> None:
+    made = twins(f"assert (answer() == 3).all(){end}", random.Random(1), 1.0)
+    assert made is not None
+    assert result(made.positive, lambda: Array([3, 3])) is PASSED
+    assert isinstance(result(made.negative, lambda: Array([3, 3])), AssertionError)

@@ -20,11 +20,11 @@ _TRUTH = ("asserttrue", "assertfalse")
 # What shows something, and so gives no points.
 _SHOWING = ("print", "display")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-# With `not` before a comparison, another says the same. Of `<` that is not so: see NaN.
+# With `not` before a comparison, another says the same. Of `<` that is not so: see NaN. `==`
+# stays, so that an answer that is not to equal something is still asked whether it does.
 _DENIED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
-    ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
