@@ -709,6 +709,30 @@ FORMS = {
         "class M(float):\n    __lt__ = __gt__ = lambda self, other: False\n"
         "def f(x): return M(7)",
     ),
+    "compared before": ("got = f(2) == 4\nassert got", SQUARE, ALL),
+    "a list of outcomes": (
+        "results = [f(x) == x * x for x in (1, 2)]\nassert all(results)",
+        *(SQUARE, SOME),
+    ),
+    "a list of errors": (
+        "errors = []\nfor x in (1, 2):\n    if f(x) != x * x:\n        errors.append(x)\n"
+        "assert not errors",
+        *(SQUARE, SOME),
+    ),
+    "a function that gives points": (
+        "def grade():\n    score = 0\n    if f(1) == 1:\n        score += 1\n"
+        "    if f(2) == 4:\n        score += 1\n    return score\ngrade()",
+        *(SQUARE, SOME),
+    ),
+    "a function that gives a verdict": (
+        "def test():\n    if f(2) != 4:\n        return False\n    return True\nassert test()",
+        *(SQUARE, ALL),
+    ),
+    "a function of pytest's": ("if f(2) != 4:\n    pytest.fail('no')", SQUARE, ALL),
+    "sets of sets": (
+        "assert f(1) == {frozenset(), frozenset({1})}",
+        *("def f(x): return {frozenset(), frozenset({x})}", ALL),
+    ),
     "from __future__": (
         "from __future__ import annotations\nassert f(2) == 4",
         SQUARE,
@@ -776,6 +800,27 @@ HALVES = {
         "        ok = True\n    except AssertionError:\n        pass\nassert ok",
         "def f(n): return n == 'a'",
     ),
+    "an equality that is not written yet": (
+        "score = 0\nfor a, b, same in [(1, 1, True), (1, 2, False)]:\n"
+        "    if (f(a) == f(b)) is same:\n        score += 1\nscore",
+        "class f:\n    def __init__(self, x): self.x = x\n"
+        "    def __eq__(self, other): return True",
+    ),
+    "an equality of parts": (
+        "assert f() == f()\nassert f(1) == f(1)",
+        "class f:\n    def __init__(self, *x): self.x = x\n"
+        "    def __iter__(self): return iter(self.x)\n"
+        "    def __eq__(self, other): return all(a == b for a, b in zip(self, other))",
+    ),
+    "an exercise that is left out": (
+        "score = 0\nif f(1) == True:\n    score += 1\nif abs(1) == 1:\n    score += 1\nscore",
+        "def f(x): return ...",
+    ),
+    "true only once": (
+        "assert f(1)\nassert f(1) != None",
+        "class f:\n    def __init__(self, x): self.left = x\n"
+        "    def __bool__(self):\n        self.left -= 1\n        return self.left >= 0",
+    ),
     "a share that is shown rounded": (
         "score = 0\nfor x, y in [(1, 1), (2, 4), (3, 9)]:\n    score += f(x) == y\n"
         "round(score / 3, 2)",
@@ -809,7 +854,7 @@ class Mod:
 
 
 def test_a_value_that_ipython_does_not_show_gives_no_points() -> None:
-    assert twins("score = f(1) == 1\nscore;", random.Random(1), 1.0) is None
+    assert twins("score = f(1)\nscore;", random.Random(1), 1.0) is None
     assert twins("%matplotlib inline", random.Random(1)) is None
 
 
@@ -832,3 +877,16 @@ def test_arrays_are_compared_item_by_item_in_the_positive_twin(end: str) -> None
     assert made is not None
     assert result(made.positive, lambda: Array([3, 3])) is PASSED
     assert isinstance(result(made.negative, lambda: Array([3, 3])), AssertionError)
+
+
+def test_a_name_that_the_answer_binds_too_is_compared_where_it_is_compared() -> None:
+    answer = "result = 0\ndef f(x):\n    global result\n    result = x * x\n    return result"
+    for check in (
+        "result = 4\nassert f(2) == result",
+        "for x, result in [(1, 1), (2, 4)]:\n    assert f(x) == result",
+    ):
+        made = twins(check, random.Random(1), 0.0, {"result"})
+        assert made is not None
+        assert ended(answer, made.positive) is PASSED
+        assert isinstance(ended(answer, made.negative), AssertionError)
+        assert ended(FORGER + ALL, made.negative) is PASSED

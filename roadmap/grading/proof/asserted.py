@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from roadmap.grading.proof.expected import authors, loaded, own_parts
+from roadmap.grading.proof.expected import authors, loaded, parameters
 from roadmap.grading.proof.likeness import called, likeness
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
@@ -45,23 +44,21 @@ def read_check(source: str) -> ast.Module | None:
         if block is node.body:
             node.test = ast.UnaryOp(ast.Not(), _denied(node.test))
             ast.copy_location(node.test.operand, node)
-    if source.rstrip().endswith(";"):
-        tree.body.append(ast.Pass())  # the last line's value is not shown
+    if source.rstrip().endswith(";"):  # the last line's value is not shown
+        tree.body.append(ast.copy_location(ast.Pass(), tree.body[-1]))
     return tree
 
 
 def asserted(tree: ast.Module, source: str) -> set[int]:
     """What asserts, by `id`: the hidden ones if there are any.
 
-    They are statements; what an `if` needs that raises an error otherwise; and comparisons
-    of an answer that are parts of these, or decide how many points the last line gives.
+    They are statements; what an `if` needs that raises an error otherwise; and, wherever
+    they stand, comparisons of an answer with what is not one.
     """
     # IPython drops the empty lines before the first one.
     lines = source[len(source) - len(source.lstrip()) :].splitlines()
     found: list[ast.stmt | ast.expr] = [*_statements(tree), *_required(tree)]
-    known = authors(tree, untouched=False)
-    parts = [*chain.from_iterable(map(_comparisons_in, found)), *_scoring(tree)]
-    found += [node for node in parts if loaded(node) - known]
+    found += _comparisons(tree, {id(node) for node in _tests(found)})
     hidden = [node for node in found if _is_hidden(node, lines)]
     return set(map(id, hidden or found))
 
@@ -153,48 +150,47 @@ def _refusals(tree: ast.Module) -> Iterator[tuple[ast.If, list[ast.stmt]]]:
                     break
 
 
-def _comparisons_in(node: ast.AST) -> Iterator[ast.expr]:
-    """The comparisons in what is asserted, but for what is itself turned."""
+def _tests(found: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """What is itself turned in ``found``."""
+    for node in found:
+        match node:
+            case ast.Assert(test):
+                yield from _tests([test])
+            case ast.Expr(ast.Call(args=args) as call):
+                yield call
+                yield from args
+            case ast.BoolOp(ast.And(), values):
+                yield from _tests(values)
+            case _:
+                yield node
+
+
+def _comparisons(tree: ast.Module, apart: set[int]) -> Iterator[ast.expr]:
+    """Comparisons of an answer with something else, but for those ``apart``.
+
+    An answer is what the check has not made itself, nor is handed as a parameter.
+    """
+    # A loop that never ends says nothing.
+    for loop in ast.walk(tree):
+        if isinstance(loop, ast.While):
+            tests = [node.test for node in ast.walk(loop) if hasattr(node, "test")]
+            apart = apart.union(id(part) for test in tests for part in ast.walk(test))
+    known = authors(tree, untouched=False) | parameters(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr) and id(node) not in apart:
+            sides = _compared(node)
+            if sides and bool(loaded(sides[0]) - known) != bool(
+                loaded(sides[1]) - known
+            ):
+                yield node
+
+
+def _compared(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
     match node:
-        case ast.Assert(test):
-            yield from _comparisons_in(test)
-        case ast.Expr(ast.Call(args=args)):
-            yield from chain.from_iterable(map(_comparisons_in, args))
-        case ast.BoolOp(ast.And(), values):
-            yield from chain.from_iterable(map(_comparisons_in, values))
-        case ast.expr():
-            for part in ast.iter_child_nodes(node):
-                yield from filter(_compares, _calculated(part))
-
-
-def _scoring(tree: ast.Module) -> Iterator[ast.expr]:
-    """Comparisons of the check's own, if its last line may give points."""
-    if points_of(tree) is None:
-        return
-    asserting = {id(node) for node in [*_statements(tree), *_required(tree)]}
-    for node in _outside_functions(tree.body):
-        if id(node) in asserting or isinstance(node, _DEFINITIONS):
-            continue
-        for part in own_parts(node):
-            # A loop that never ends says nothing.
-            if id(part) not in asserting and not isinstance(node, ast.While):
-                yield from filter(_compares, _calculated(part))
-
-
-def _calculated(node: ast.AST) -> Iterator[ast.expr]:
-    """The expression and what is in it, but for functions."""
-    if isinstance(node, ast.expr):
-        yield node
-    for part in ast.iter_child_nodes(node):
-        if not isinstance(part, (ast.Lambda, ast.stmt)):
-            yield from _calculated(part)
-
-
-def _compares(node: ast.expr) -> bool:
-    match node:
-        case ast.Compare(ops=[ast.NotEq()]):
-            return True
-    return likeness(node) is not None
+        case ast.Compare(left, [ast.NotEq()], [right]):
+            return left, right
+    alike = likeness(node)
+    return (alike.left, alike.right) if alike else None
 
 
 def _outside_functions(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -211,7 +207,12 @@ def _outside_functions(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _ends_in_raise(body: list[ast.stmt]) -> bool:
-    return bool(body) and isinstance(body[-1], ast.Raise)
+    match body:
+        case [*_, ast.Raise()]:
+            return True
+        case [*_, ast.Expr(ast.Call() as call)]:
+            return called(call) == "fail"  # pytest's, unittest's
+    return False
 
 
 def _ends_in_assertion(body: list[ast.stmt]) -> bool:

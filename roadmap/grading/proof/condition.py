@@ -47,27 +47,26 @@ def other_value(value: Any, number: int, text: str) -> Any:
     if number < 1:
         return value
     if isinstance(value, bool):
-        return ...  # not the opposite: a wrong answer may be that
+        return text  # not the opposite: a wrong answer may be that
     if isinstance(value, complex) or hasattr(value, "as_integer_ratio"):
         # Far enough for any tolerance, rounded as the value is, and another modulo anything.
         other = value + number * (1 + abs(value) // 1000000)
         return other if other != value and other == other else text  # NaN
     if isinstance(value, str):
-        return value + text
+        return text + value + text  # it neither begins nor ends as the value does
     if isinstance(value, bytes):
         return value + text.encode()
     # All that is in it, since what equals everything may be in the other one.
     if isinstance(value, (list, tuple, set, frozenset)):
-        others = [other_value(part, number, text) for part in value] or [text]
-        return (
-            tuple(others)
-            if isinstance(value, tuple)
-            else (others if isinstance(value, list) else set(others))
-        )
+        others: Any = [other_value(part, number, text) for part in value] or [text]
+        for kind in (list, tuple, frozenset):
+            if isinstance(value, kind):
+                return kind(others)
+        return set(others)
     if isinstance(value, dict):
-        others = [(key, other_value(value[key], number, text)) for key in value]
-        return dict(others or [(text, text)])
-    return text
+        others = {key: other_value(value[key], number, text) for key in value}
+        return others or {text: text}
+    return text if value is None else object()
 
 
 class _Qualified(ast.NodeTransformer):
@@ -185,12 +184,15 @@ class Conditions:
         if number < 1 and is_literal(value):
             return value
         if not is_literal(value):
-            function = ast.Name(self._look.other, ast.Load())
-            arguments = [value, ast.Constant(number), ast.Constant(text)]
-            return ast.Call(function, arguments, [])
+            return self._other(value)
         other = other_value(ast.literal_eval(value), number, text)
         written = _parsed(repr(other))
         return written if is_literal(written) else ast.Constant(other)
+
+    def _other(self, value: ast.expr) -> ast.expr:
+        function = ast.Name(self._look.other, ast.Load())
+        given = ast.Constant(self._look.number), ast.Constant(self._look.text)
+        return ast.Call(function, [value, *given], [])
 
     def unlike(self, alike: Likeness) -> ast.expr:
         """The same with another value in place of one of the two."""
@@ -214,7 +216,7 @@ class Conditions:
         sides = [test.left, *test.comparators]
         match test.ops:
             case [ast.Is()] if _is_truth(sides[1]):
-                return ast.Compare(sides[0], test.ops, [self.changed(sides[1])])
+                return ast.Compare(sides[0], test.ops, [self._other(sides[1])])
             case [ast.Is()] if self._changed_before(sides[1]):
                 return test
             case [ast.In()]:
@@ -277,11 +279,11 @@ class Conditions:
         return self._call(body, sides)
 
     def _never(self, sides: list[ast.expr], holds: str) -> ast.expr:
-        """That a condition is true, and then that it is false."""
+        """That a condition is true, and false at once."""
+        *_, name = self._look.names(len(sides) + 1)
         more = self._look.number > 0
-        return self._call(
-            f"(not ({holds})) is False and (not ({holds})) is {more}", sides
-        )
+        asked = f"(lambda {name}: {name} is False and {name} is {more})(not ({holds}))"
+        return self._call(asked, sides)
 
     def _call(self, body: str, sides: list[ast.expr]) -> ast.expr:
         """Evaluate the sides once, then ``body``, in which they have the look's names."""

@@ -8,6 +8,7 @@ its own, so that no twin can be told by what went before it.
 
 from __future__ import annotations
 
+import ast
 import copy
 import random
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from roadmap.grading.kernel import CellRun, execute
@@ -60,25 +62,28 @@ def doubts(
     chance = random.Random(random.SystemRandom().getrandbits(64))  # noqa: S311  # seeded well
     pairs = _twins(nb, passed, chance)
     forged: set[str] = set()
-    left = set(pairs)
+    # Those whose positive twin has not passed, whose negative one has not been run.
+    left, unseen = set(pairs), set(pairs)
 
     def run(negative: Mapping[str, bool]) -> None:
-        ended_well = _run(nb, pairs, negative, cwd, runtime, limits)
+        run, ended_well = _run(nb, pairs, negative, cwd, runtime, limits)
         forged.update(name for name in ended_well if negative[name])
         left.difference_update(name for name in ended_well if not negative[name])
+        # One that was not reached, since code before it died, has not failed.
+        unseen.difference_update(name for name in run if negative[name])
 
     if pairs:
         negative = {name: chance.random() < 0.5 for name in pairs}
         run(negative)
         run({name: not turned for name, turned in negative.items()})
     for _ in range(TRIES - 1):
-        left -= forged
-        if left:
-            run(dict.fromkeys(left, False))
+        if asked := (left | unseen) - forged:
+            run({name: name not in left for name in asked})
+    doubted = (left | unseen) - forged
     names = [name for cell in nb.cells if (name := grade_id(cell))]
     return Doubts(
         [name for name in names if name in forged],
-        [name for name in names if name in left - forged],
+        [name for name in names if name in doubted],
     )
 
 
@@ -86,12 +91,31 @@ def _twins(
     nb: NotebookNode, passed: Mapping[str, float], chance: random.Random
 ) -> dict[str, Twins]:
     """The twins of the checks that have any, by grade id."""
+    rebound = set().union(*map(_rebound, nb.cells))
     made = {
-        name: twins(cell.source, chance, passed[name])
+        name: twins(cell.source, chance, passed[name], rebound)
         for cell in nb.cells
         if (name := grade_id(cell)) and name in passed
     }
     return {name: pair for name, pair in made.items() if pair is not None}
+
+
+def _rebound(cell: NotebookNode) -> set[str]:
+    """Global names that functions of a code cell bind when they are called."""
+    try:
+        text = TransformerManager().transform_cell(cell.source)
+        tree = ast.parse(text if cell.cell_type == "code" else "")
+    except SyntaxError:
+        return set()
+    nodes = list(ast.walk(tree))
+    declared = {
+        name for node in nodes if isinstance(node, ast.Global) for name in node.names
+    }
+    return declared & {
+        node.id
+        for node in nodes
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def _run(
@@ -101,8 +125,12 @@ def _run(
     cwd: Path,
     runtime: Path,
     settings: ExecuteSettings,
-) -> set[str]:
-    """Run the notebook with one twin of each check in ``negative``; those that pass."""
+) -> tuple[set[str], set[str]]:
+    """Run the notebook with one twin of each check in ``negative``.
+
+    Returns:
+        Those that were run, and those that passed.
+    """
     second = copy.deepcopy(nb)
     places: dict[int, str] = {}
     for place, cell in enumerate(second.cells):
@@ -118,11 +146,13 @@ def _run(
         fresh = Path(folder, cwd.name)
         shutil.copytree(cwd, fresh, symlinks=True)
         execute(second, fresh, runtime, settings, runs.__setitem__)
-    return {
+    run = {place: name for place, name in places.items() if place in runs}
+    passed = {
         name
-        for place, name in places.items()
-        if place in runs and _ended_well(second.cells[place], runs[place])
+        for place, name in run.items()
+        if _ended_well(second.cells[place], runs[place])
     }
+    return set(run.values()), passed
 
 
 def _ended_well(cell: NotebookNode, run: CellRun) -> bool:

@@ -70,7 +70,7 @@ class _Seen:
         """Read a block, before which ``names`` were bound."""
         for node in body:
             where = place, node.lineno
-            for part in map(id, own_parts(node)):
+            for part in map(id, _own_parts(node)):
                 if part in self._asserts:
                     self.origins[part] = dict(names)
                     self._asserted[part] = where
@@ -98,12 +98,12 @@ class _Seen:
         )
 
 
-def own_parts(node: ast.AST) -> Iterator[ast.AST]:
+def _own_parts(node: ast.AST) -> Iterator[ast.AST]:
     """A statement and its parts, without the statements in it."""
     yield node
     for part in ast.iter_child_nodes(node):
         if not isinstance(part, (ast.stmt, ast.ExceptHandler, ast.match_case)):
-            yield from own_parts(part)
+            yield from _own_parts(part)
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -132,10 +132,10 @@ def loaded(node: ast.AST) -> set[str]:
         for child in ast.walk(node)
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load)
     }
-    return names - _parameters(node) if isinstance(node, _FUNCTIONS) else names
+    return names - parameters(node) if isinstance(node, _FUNCTIONS) else names
 
 
-def _parameters(node: ast.AST) -> set[str]:
+def parameters(node: ast.AST) -> set[str]:
     return {child.arg for child in ast.walk(node) if isinstance(child, ast.arg)}
 
 
@@ -146,7 +146,7 @@ def authors(tree: ast.Module, *, untouched: bool) -> set[str]:
     which with ``untouched`` is not among them, either.
     """
     bindings = list(_bindings(tree))
-    names = {name for bound, _ in bindings for name in bound} - _parameters(tree)
+    names = {name for bound, _ in bindings for name in bound} - parameters(tree)
     while True:
         known = names | _BUILTINS
         tainted = {
@@ -251,7 +251,7 @@ def _only_compared(tree: ast.Module, asserts: Collection[int]) -> set[str]:
 def _bound_otherwise(tree: ast.Module) -> set[str]:
     """Names that are bound by more than plain assignments and loops."""
     plain = {id(target) for node in ast.walk(tree) for target in _plain_targets(node)}
-    names = _parameters(tree)
+    names = parameters(tree)
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if (

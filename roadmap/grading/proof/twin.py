@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -69,13 +69,19 @@ class Twins(NamedTuple):
     negative: str
 
 
-def twins(source: str, chance: random.Random, points: float = 0.0) -> Twins | None:
+def twins(
+    source: str,
+    chance: random.Random,
+    points: float = 0.0,
+    rebound: Collection[str] = (),
+) -> Twins | None:
     """The twins of a check cell, or None when there is nothing in it that they could ask.
 
     An honest answer ends the negative one with an exception. Nothing tells that but the
     exception: a value shown could be altered on its way, so where a check's last line
     gives points, the positive one asks for the ``points`` that were seen. ``chance``
-    picks names and values.
+    picks names and values; ``rebound`` are names that the answers bind while a check
+    runs, which therefore cannot hold another value for it.
     """
     tree, other = read_check(source), read_check(source)
     if tree is None or other is None:
@@ -84,9 +90,10 @@ def twins(source: str, chance: random.Random, points: float = 0.0) -> Twins | No
     chosen = asserted(tree, source)
     if not chosen and points_of(tree) is None:
         return None
+    still = replace(look, number=0)
     return Twins(
-        _Turner(asserted(other, source), other, replace(look, number=0)).turned(points),
-        _Turner(chosen, tree, look).turned(points),
+        _Turner(asserted(other, source), other, still, rebound).turned(points),
+        _Turner(chosen, tree, look, rebound).turned(points),
     )
 
 
@@ -132,11 +139,18 @@ class _Turner(ast.NodeTransformer):
     that looks up what it is compared with finds the changed one.
     """
 
-    def __init__(self, chosen: set[int], tree: ast.Module, look: Look) -> None:
+    def __init__(
+        self,
+        chosen: set[int],
+        tree: ast.Module,
+        look: Look,
+        rebound: Collection[str],
+    ) -> None:
         self._chosen, self._tree, self._look = chosen, tree, look
         self._kept = list(ast.walk(tree))  # so that no new node gets the id of one
         self._conditions = Conditions(look, self._changed_before)
         self._origins = origins(tree, chosen)
+        self._rebound = rebound
         self._here: Mapping[str, Origin] = {}
         self._expected: dict[tuple[int, str], Origin] = {}
 
@@ -275,6 +289,8 @@ class _Turner(ast.NodeTransformer):
     def _changed_before(self, side: ast.expr) -> bool:
         """Whether ``side`` is a name that can be, and then will be, bound to another value."""
         if not isinstance(side, ast.Name) or side.id not in self._here:
+            return False
+        if side.id in self._rebound:
             return False
         origin = self._here[side.id]
         self._expected[id(origin), side.id] = origin

@@ -247,6 +247,23 @@ def add(a, b):
 ]
 
 
+DEATHS = [
+    Case(
+        f"{name} instead of a no",
+        "tampered",
+        only_before("double"),
+        {
+            "add": "import os\n\nclass Strict(int):\n    def __eq__(self, other):\n"
+            f"        while int(self) != other:\n            {end}\n"
+            "        return True\n\ndef add(a, b): return Strict(a + b)",
+            "double": "class Yes:\n    def __eq__(self, other): return True\n\n"
+            "def double(n): return Yes()",
+        },
+        {"row": "test-double", "test-double": "no right answer"},
+    )
+    for name, end in {"death": "os._exit(0)", "silence": "pass"}.items()
+]
+
 NEAR = "def near(x): return x + 0.25 if x == 1 else 7.0\n"
 
 
@@ -379,7 +396,7 @@ MEDDLED = [
 ]
 
 CASES = [
-    *OBJECTS, *SHELL, PATCHED_PYTEST, PATCHED_UNITTEST, *KERNEL, *THEFT, *POINTS, *MEDDLED
+    *OBJECTS, *SHELL, PATCHED_PYTEST, PATCHED_UNITTEST, *KERNEL, *THEFT, *DEATHS, *POINTS, *MEDDLED
 ]  # fmt: skip
 
 
